@@ -1,0 +1,1 @@
+//! One axum router over the gateway.

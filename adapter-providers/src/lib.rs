@@ -1,0 +1,1 @@
+//! The providers as codecs: bytes in, bytes out.

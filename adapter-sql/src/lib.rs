@@ -1,0 +1,1 @@
+//! The repositories and the ledger in SQL, once for every store.

@@ -1,0 +1,1 @@
+//! The native runtime: server, client, command line.

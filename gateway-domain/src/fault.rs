@@ -1,0 +1,125 @@
+//! What can go wrong between the gateway and a provider.
+
+use std::time::Duration;
+
+/// A provider's failure, in the gateway's own terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What sort of failure it is.
+    pub kind: FaultKind,
+    /// What the provider said, without anything that looks like a key. Empty if it said nothing.
+    pub message: String,
+    /// The provider's own code, for a fault of the caller's.
+    pub code: Option<String>,
+    /// Which of the caller's fields is at fault, if the provider named it.
+    pub param: Option<String>,
+    /// How long the provider asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// The sorts of failure. Each says whose fault it is and whether another channel is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// No connection: refused, no such host, TLS. Another channel is tried.
+    Unreachable,
+    /// The address is not one that a channel may point at. Another channel is tried.
+    Blocked,
+    /// Nothing came in time. Another channel is tried.
+    Timeout,
+    /// The channel's key is not accepted (401). Another channel is tried.
+    Auth,
+    /// The channel's account has no money (402). Another channel is tried.
+    Payment,
+    /// The channel's account may not do this (403). Another channel is tried.
+    Permission,
+    /// The upstream has no such model (404). Another channel is tried.
+    NotFound,
+    /// Too many calls (429). Another channel is tried.
+    RateLimited,
+    /// The upstream is overloaded (503, 529). Another channel is tried.
+    Overloaded,
+    /// The upstream failed (other 5xx). Another channel is tried.
+    Server,
+    /// The answer is not what the dialect says: HTML, an empty body, a cut answer. Another channel is tried.
+    Malformed,
+    /// The answer was a redirect, which is never followed. Another channel is tried.
+    Redirect,
+    /// The request is too large for the upstream (413). The caller's fault.
+    TooLarge,
+    /// The upstream refused the request as such (400, 422). The caller's fault.
+    Rejected,
+}
+
+impl Fault {
+    /// A fault about which the provider said nothing more.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            code: None,
+            param: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl FaultKind {
+    /// Whether another channel might do better.
+    pub fn is_retryable(self) -> bool {
+        !matches!(self, Self::TooLarge | Self::Rejected)
+    }
+
+    /// The fault of an answer's HTTP status; `None` for a success.
+    pub fn of_status(status: u16) -> Option<Self> {
+        Some(match status {
+            200..=299 => return None,
+            300..=399 => Self::Redirect,
+            401 => Self::Auth,
+            402 => Self::Payment,
+            403 => Self::Permission,
+            404 => Self::NotFound,
+            408 | 504 => Self::Timeout,
+            413 => Self::TooLarge,
+            429 => Self::RateLimited,
+            409 => Self::Server,
+            400..=499 => Self::Rejected,
+            503 | 529 => Self::Overloaded,
+            500..=599 => Self::Server,
+            _ => Self::Malformed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_fault_is_not_retried_and_a_channels_is() {
+        for (status, retry) in [
+            (400, false),
+            (413, false),
+            (422, false),
+            (401, true),
+            (402, true),
+            (403, true),
+            (404, true),
+            (408, true),
+            (409, true),
+            (429, true),
+            (500, true),
+            (502, true),
+            (503, true),
+            (529, true),
+            (302, true),
+            (101, true),
+        ] {
+            assert_eq!(
+                FaultKind::of_status(status).unwrap().is_retryable(),
+                retry,
+                "{status}"
+            );
+        }
+        assert_eq!(FaultKind::of_status(200), None);
+    }
+}

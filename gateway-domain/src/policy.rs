@@ -1,0 +1,6 @@
+//! The rules of the relay, one a file, as plain functions.
+
+pub mod admission;
+pub mod charging;
+pub mod estimate;
+pub mod select;

@@ -1,0 +1,1 @@
+//! The reference fakes: every port of the store, in memory.

@@ -1,0 +1,160 @@
+"""The gateway under test: a process of our own, or one that already runs somewhere."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from canary import Canaries
+from polling import wait_for
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LISTENING = re.compile(r"^listening on (http://\S+)$", re.MULTILINE)
+
+DEFAULTS = {
+    "LISTEN": "127.0.0.1:0",
+    "ALLOW_LOOPBACK_UPSTREAMS": "1",
+    "NEW_USER_QUOTA": "100000000",
+    "CONNECT_TIMEOUT_MS": "2000",
+    "FIRST_BYTE_TIMEOUT_MS": "20000",
+    "IDLE_TIMEOUT_MS": "20000",
+    "BODY_TIMEOUT_MS": "10000",
+    "HEADER_TIMEOUT_MS": "10000",
+    # Everything a careless log line could give away is to be seen.
+    "RUST_LOG": "debug",
+    "LOG_FORMAT": "json",
+}
+
+
+def binary() -> Path:
+    return Path(os.environ.get("GATEWAY_BIN") or REPOSITORY / "target" / "debug" / "gateway").resolve()
+
+
+class RemoteGateway:
+    """A gateway that somebody else started (GATEWAY_URL): tests that need its process are skipped."""
+
+    def __init__(self, url: str, admin_password: str, jwt_secret: str | None):
+        self.url = url.rstrip("/")
+        self.admin_password = admin_password
+        self.jwt_secret = jwt_secret
+
+    def log_since(self, offset: int) -> str:
+        return ""
+
+    def log_size(self) -> int:
+        return 0
+
+
+class GatewayProcess:
+    """A gateway of our own, with its database in `directory`."""
+
+    def __init__(self, directory: Path, canaries: Canaries, **environment: str | None):
+        self.directory = directory
+        self.canaries = canaries
+        self.admin_password = canaries.make("the admin's password")
+        self.jwt_secret = canaries.make("the JWT secret", "jwt-") + secrets.token_hex(8)
+        settings = {**DEFAULTS, "ADMIN_PASSWORD": self.admin_password, "JWT_SECRET": self.jwt_secret,
+                    "DATABASE_URL": f"sqlite://{directory}/gateway.db", **environment}
+        # None of the caller's environment (proxies, other settings) reaches the gateway.
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LLVM_PROFILE_FILE") if name in os.environ}
+        self.environment = {**inherited, **{name: value for name, value in settings.items() if value is not None}}
+        self.stdout = directory / "stdout.log"
+        self.stderr = directory / "stderr.log"
+        self.url = ""
+        self.process: subprocess.Popen | None = None
+
+    def launch(self) -> None:
+        """Starts the process without waiting for it."""
+        assert self.process is None or self.process.poll() is not None, "it runs already"
+        printed = self.stdout.stat().st_size if self.stdout.exists() else 0
+        with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
+            self.process = subprocess.Popen([binary(), "serve"], env=self.environment, cwd=self.directory,
+                                            stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                            preexec_fn=_die_with_parent)
+        self._printed_before = printed
+
+    def start(self, timeout: float = 30) -> GatewayProcess:
+        self.launch()
+
+        def ready() -> str | None:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the gateway ended at once with {self.process.returncode}:\n{self.tail()}")
+            with self.stdout.open("rb") as file:
+                file.seek(self._printed_before)
+                match = LISTENING.search(file.read().decode())
+            return match and match.group(1)
+
+        self.url = wait_for(ready, "the line `listening on http://...`", timeout, detail=self.tail)
+        return self
+
+    def wait_exit(self, timeout: float = 15) -> int:
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the gateway did not end within {timeout} s:\n{self.tail()}") from None
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ends the process gracefully, if it runs, and looks for secrets in all it left."""
+        if self.process is not None and self.process.poll() is None:
+            self.terminate()
+            code = self.wait_exit()
+            assert code == 0, f"the gateway ended with {code} after SIGTERM:\n{self.tail()}"
+        self.check_secrets()
+
+    def check_secrets(self) -> None:
+        files = [file for file in self.directory.iterdir() if file.is_file() and file.suffix != ".secrets"]
+        for text in self._secrets_file_values():
+            self.canaries.add("a value of the secrets file", text)
+        found = self.canaries.check_files(files)
+        assert not found, "secrets were printed or stored in the clear:\n  " + "\n  ".join(found)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _secrets_file_values(self) -> list[str]:
+        file = self.directory / "gateway.secrets"
+        if not file.exists():
+            return []
+        return re.findall(r"[A-Za-z0-9+/_-]{32,}={0,2}", file.read_text())
+
+    def log_size(self) -> int:
+        return self.stderr.stat().st_size if self.stderr.exists() else 0
+
+    def log_since(self, offset: int) -> str:
+        with self.stderr.open("rb") as file:
+            file.seek(offset)
+            return file.read().decode(errors="replace")
+
+    def tail(self, lines: int = 20) -> str:
+        return "\n".join(quiet(self.log_since(0)).splitlines()[-lines:])
+
+    def memory_kib(self) -> int:
+        """The resident memory of the process."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE).group(1))
+
+
+def quiet(log: str) -> str:
+    """A log without the lines that only a debugger wants."""
+    return "\n".join(line for line in log.splitlines() if '"DEBUG"' not in line and '"TRACE"' not in line)
+
+
+def _die_with_parent() -> None:
+    """Even a test run that is killed leaves no gateway behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

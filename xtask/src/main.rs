@@ -1,0 +1,65 @@
+//! The developer's commands, the same for people and for CI: `cargo xtask <command>`.
+//!
+//! Each command lives in a file of its name. Nothing here is part of the gateway, and no crate of
+//! the gateway may depend on it.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks through its standard streams"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "measures time and runs tasks; the ports that forbid it are for the gateway"
+)]
+
+mod bench;
+mod check;
+mod counts;
+mod deny;
+mod process;
+mod test;
+mod tidy;
+mod venv;
+mod wasm;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+// The gateway's own allocator, so that the benchmark's floor is not handicapped by another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The developer's commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Formatting, lints (native), the wasm32 build, tidy, documentation, licences
+    Check,
+    /// The rules of the house that no compiler knows
+    Tidy,
+    /// Everything CI runs: check, unit tests, build, end-to-end tests
+    Test(test::Args),
+    /// Gives this machine a Rust toolchain that builds for wasm32-unknown-unknown
+    SetupWasm,
+    /// What the gateway costs over a bare proxy
+    Bench(bench::Args),
+    #[command(flatten)]
+    BenchRole(bench::Role),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Check => check::run(),
+        Command::Tidy => tidy::run(),
+        Command::Test(args) => test::run(&args),
+        Command::SetupWasm => wasm::setup(),
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchRole(role) => bench::play(role),
+    }
+}
