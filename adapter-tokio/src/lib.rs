@@ -1,1 +1,14 @@
-//! The native runtime: server, client, command line.
+//! The native runtime: a server and an upstream client on tokio, the store on `SQLite`, and the
+//! command line. Also the way to embed the whole gateway in another Rust service: see [`Native`].
+
+#![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod cli;
+pub mod native;
+pub mod runtime;
+pub mod secrets;
+pub mod server;
+pub mod upstream;
+
+pub use native::{Native, NativeError, NativeOptions};

@@ -40,10 +40,7 @@ pub enum CallError {
 
 impl CallError {
     fn field(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Field {
-            param: param.into(),
-            message: message.into(),
-        }
+        Self::Field { param: param.into(), message: message.into() }
     }
 }
 

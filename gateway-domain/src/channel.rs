@@ -33,6 +33,16 @@ impl ProviderKind {
         fits.then_some(Self(name))
     }
 
+    /// A kind by a name that stands in the code.
+    ///
+    /// # Panics
+    /// If the name does not fit: in a `const`, when it is compiled.
+    pub const fn from_static(name: &'static str) -> Self {
+        let bytes = name.as_bytes();
+        assert!(!bytes.is_empty() && bytes.len() <= 32, "a kind has 1 to 32 characters");
+        Self(Cow::Borrowed(name))
+    }
+
     /// The name, or the number in decimal.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -165,12 +175,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_a_number_or_a_name() {
-        for (json, kind) in [
-            ("1", "1"),
-            ("99", "99"),
-            ("\"acme\"", "acme"),
-            ("\"14\"", "14"),
-        ] {
+        for (json, kind) in [("1", "1"), ("99", "99"), ("\"acme\"", "acme"), ("\"14\"", "14")] {
             let parsed: ProviderKind = serde_json::from_str(json).unwrap();
             assert_eq!(parsed.as_str(), kind);
         }

@@ -74,9 +74,6 @@ mod tests {
         for bad in ["-1", "1.5", "9007199254740992", "\"5\"", "1e3"] {
             assert!(serde_json::from_str::<Credits>(bad).is_err(), "{bad}");
         }
-        assert_eq!(
-            serde_json::from_str::<Credits>("7").unwrap(),
-            Credits::saturating(7)
-        );
+        assert_eq!(serde_json::from_str::<Credits>("7").unwrap(), Credits::saturating(7));
     }
 }

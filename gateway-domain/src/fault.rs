@@ -24,6 +24,8 @@ pub enum FaultKind {
     Unreachable,
     /// The address is not one that a channel may point at. Another channel is tried.
     Blocked,
+    /// The channel cannot be used as it is set up. Another channel is tried.
+    Misconfigured,
     /// Nothing came in time. Another channel is tried.
     Timeout,
     /// The channel's key is not accepted (401). Another channel is tried.
@@ -53,13 +55,7 @@ pub enum FaultKind {
 impl Fault {
     /// A fault about which the provider said nothing more.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            code: None,
-            param: None,
-            retry_after: None,
-        }
+        Self { kind, message: message.into(), code: None, param: None, retry_after: None }
     }
 }
 
@@ -114,11 +110,7 @@ mod tests {
             (302, true),
             (101, true),
         ] {
-            assert_eq!(
-                FaultKind::of_status(status).unwrap().is_retryable(),
-                retry,
-                "{status}"
-            );
+            assert_eq!(FaultKind::of_status(status).unwrap().is_retryable(), retry, "{status}");
         }
         assert_eq!(FaultKind::of_status(200), None);
     }

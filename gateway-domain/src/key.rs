@@ -34,11 +34,7 @@ impl ApiKey {
             return None;
         }
         let mut expected = String::with_capacity(CHECK_LEN);
-        push_base62(
-            &mut expected,
-            &crc32fast::hash(body.as_bytes()).to_be_bytes(),
-            CHECK_LEN,
-        );
+        push_base62(&mut expected, &crc32fast::hash(body.as_bytes()).to_be_bytes(), CHECK_LEN);
         (check == expected).then(|| Self(text.to_owned()))
     }
 
@@ -54,9 +50,7 @@ impl ApiKey {
 
     /// The last four characters, for display.
     pub fn last4(&self) -> &str {
-        self.0
-            .get(self.0.len().saturating_sub(4)..)
-            .unwrap_or_default()
+        self.0.get(self.0.len().saturating_sub(4)..).unwrap_or_default()
     }
 
     /// The whole key: to be shown once, to its owner.
@@ -85,12 +79,10 @@ impl KeyDigest {
     /// The digest in lower-case hexadecimal, as stores keep it.
     pub fn to_hex(&self) -> String {
         use fmt::Write as _;
-        self.0
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 
@@ -109,11 +101,7 @@ impl TryFrom<String> for KeyDigest {
             return Err(BadDigest);
         }
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            let digit = |c: u8| {
-                char::from(c)
-                    .to_digit(16)
-                    .and_then(|d| u8::try_from(d).ok())
-            };
+            let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok());
             *byte = digit(*high).ok_or(BadDigest)? * 16 + digit(*low).ok_or(BadDigest)?;
         }
         Ok(Self(bytes))
@@ -133,13 +121,7 @@ fn push_base62(out: &mut String, number: &[u8], len: usize) {
         }
         digits.push(usize::try_from(rest).unwrap_or(0));
     }
-    out.extend(
-        digits
-            .iter()
-            .rev()
-            .filter_map(|d| ALPHABET.get(*d))
-            .map(|b| char::from(*b)),
-    );
+    out.extend(digits.iter().rev().filter_map(|d| ALPHABET.get(*d)).map(|b| char::from(*b)));
 }
 
 #[cfg(test)]
@@ -160,14 +142,7 @@ mod tests {
     fn what_cannot_be_a_key_is_refused() {
         let key = ApiKey::from_random(&[9; 32]);
         let mut typo = key.reveal().to_owned();
-        typo.replace_range(
-            10..11,
-            if typo.as_bytes()[10] == b'a' {
-                "b"
-            } else {
-                "a"
-            },
-        );
+        typo.replace_range(10..11, if typo.as_bytes()[10] == b'a' { "b" } else { "a" });
         let long = format!("sk-{}", "a".repeat(10_000));
         for bad in [
             "",
@@ -187,9 +162,6 @@ mod tests {
     fn a_key_prints_masked() {
         let key = ApiKey::from_random(&[3; 32]);
         let shown = format!("{key:?}");
-        assert!(
-            shown.len() < 20 && !shown.contains(&key.reveal()[..12]),
-            "{shown}"
-        );
+        assert!(shown.len() < 20 && !shown.contains(&key.reveal()[..12]), "{shown}");
     }
 }

@@ -22,11 +22,7 @@ impl ModelName {
             && name.len() <= 1024
             && name.chars().count() <= 256
             && !name.chars().any(char::is_control);
-        if fits {
-            Ok(Self(name))
-        } else {
-            Err(BadModelName)
-        }
+        if fits { Ok(Self(name)) } else { Err(BadModelName) }
     }
 
     /// The name.
@@ -78,11 +74,7 @@ impl ModelSet {
     /// Reads a comma-separated list.
     pub fn parse(text: &str) -> Result<Self, BadModelSet> {
         let mut entries: Vec<String> = Vec::new();
-        for entry in text
-            .split([',', '\n'])
-            .map(str::trim)
-            .filter(|e| !e.is_empty())
-        {
+        for entry in text.split([',', '\n']).map(str::trim).filter(|e| !e.is_empty()) {
             if entries.len() == Self::MOST {
                 return Err(BadModelSet::TooMany);
             }
@@ -101,10 +93,7 @@ impl ModelSet {
 
     /// The entries that are whole names, not patterns.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .map(String::as_str)
-            .filter(|entry| !entry.contains('*'))
+        self.0.iter().map(String::as_str).filter(|entry| !entry.contains('*'))
     }
 
     /// Whether the set stands for every model.
@@ -187,10 +176,7 @@ mod tests {
     #[test]
     fn an_empty_set_is_everything_and_a_huge_one_is_refused() {
         assert!(ModelSet::parse(" , ").unwrap().contains("x"));
-        let many = (0..10_000)
-            .map(|i| format!("m{i}"))
-            .collect::<Vec<_>>()
-            .join(",");
+        let many = (0..10_000).map(|i| format!("m{i}")).collect::<Vec<_>>().join(",");
         assert_eq!(ModelSet::parse(&many), Err(BadModelSet::TooMany));
         assert_eq!(ModelSet::parse(&"x".repeat(300)), Err(BadModelSet::Entry));
         assert_eq!(ModelSet::parse("a, b,a").unwrap().to_string(), "a,b");

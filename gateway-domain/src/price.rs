@@ -51,31 +51,18 @@ mod tests {
     use super::*;
 
     fn counts(prompt: u64, cached: u64, completion: u64) -> TokenCounts {
-        TokenCounts {
-            prompt,
-            cached,
-            completion,
-            ..TokenCounts::default()
-        }
+        TokenCounts { prompt, completion, cached, ..TokenCounts::default() }
     }
 
     #[test]
     fn the_default_is_the_formula_of_the_original() {
-        assert_eq!(
-            Price::DEFAULT.cost(&counts(9, 0, 5)),
-            Credits::saturating(24)
-        );
+        assert_eq!(Price::DEFAULT.cost(&counts(9, 0, 5)), Credits::saturating(24));
         assert_eq!(Price::DEFAULT.cost(&counts(0, 0, 0)), Credits::ZERO);
     }
 
     #[test]
     fn cost_rounds_up_and_never_overflows() {
-        let cheap = Price {
-            prompt: 1,
-            cached: 0,
-            cache_write: 0,
-            completion: 1,
-        };
+        let cheap = Price { prompt: 1, cached: 0, cache_write: 0, completion: 1 };
         assert_eq!(cheap.cost(&counts(1, 0, 0)), Credits::saturating(1));
         assert_eq!(cheap.cost(&counts(1, 1, 0)), Credits::ZERO);
         let dear = Price {
@@ -84,21 +71,12 @@ mod tests {
             cache_write: u64::MAX,
             completion: u64::MAX,
         };
-        assert_eq!(
-            dear.cost(&counts(u64::MAX, u64::MAX, u64::MAX)).units(),
-            2_000_000_000_000_000
-        );
+        assert_eq!(dear.cost(&counts(u64::MAX, u64::MAX, u64::MAX)).units(), 2_000_000_000_000_000);
     }
 
     #[test]
     fn parts_that_exceed_their_whole_do_not_underflow() {
-        let odd = TokenCounts {
-            prompt: 5,
-            cached: 9,
-            cache_write: 9,
-            completion: 1,
-            reasoning: 7,
-        };
+        let odd = TokenCounts { prompt: 5, cached: 9, cache_write: 9, completion: 1, reasoning: 7 };
         assert_eq!(Price::DEFAULT.cost(&odd), Credits::saturating(8));
     }
 }

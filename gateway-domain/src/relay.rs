@@ -201,26 +201,14 @@ mod tests {
         let mut call = relay();
         call.send(ChannelId(3), "up");
         call.commit(Timestamp::from_millis(1040));
-        call.reported(TokenCounts {
-            prompt: 9,
-            completion: 5,
-            ..TokenCounts::default()
-        });
-        let row = call
-            .end(EndReason::Complete, 200, Timestamp::from_millis(1100))
-            .unwrap();
-        assert_eq!(
-            (row.quota.units(), row.latency_ms, row.first_byte_ms),
-            (24, 100, Some(40))
-        );
+        call.reported(TokenCounts { prompt: 9, completion: 5, ..TokenCounts::default() });
+        let row = call.end(EndReason::Complete, 200, Timestamp::from_millis(1100)).unwrap();
+        assert_eq!((row.quota.units(), row.latency_ms, row.first_byte_ms), (24, 100, Some(40)));
         assert_eq!(
             (row.channel_id, row.upstream_model.as_str(), row.attempts),
             (Some(ChannelId(3)), "up", 1)
         );
-        assert_eq!(
-            call.end(EndReason::ClientGone, 499, Timestamp::from_millis(1200)),
-            None
-        );
+        assert_eq!(call.end(EndReason::ClientGone, 499, Timestamp::from_millis(1200)), None);
     }
 
     #[test]
@@ -247,19 +235,10 @@ mod tests {
     fn a_failed_attempt_is_never_charged() {
         let mut call = relay();
         call.send(ChannelId(1), "up");
-        call.reported(TokenCounts {
-            prompt: 9,
-            completion: 5,
-            ..TokenCounts::default()
-        });
+        call.reported(TokenCounts { prompt: 9, completion: 5, ..TokenCounts::default() });
         call.fail(FaultKind::Malformed);
-        let row = call
-            .end(EndReason::Refused, 502, Timestamp::from_millis(1100))
-            .unwrap();
-        assert_eq!(
-            (row.quota, row.counts),
-            (Credits::ZERO, TokenCounts::default())
-        );
+        let row = call.end(EndReason::Refused, 502, Timestamp::from_millis(1100)).unwrap();
+        assert_eq!((row.quota, row.counts), (Credits::ZERO, TokenCounts::default()));
     }
 
     #[test]
@@ -283,9 +262,7 @@ mod tests {
         );
         call.commit(Timestamp::from_millis(1050));
         call.produced(TextSize::of("12345678"));
-        let row = call
-            .end(EndReason::ClientGone, 200, Timestamp::from_millis(1100))
-            .unwrap();
+        let row = call.end(EndReason::ClientGone, 200, Timestamp::from_millis(1100)).unwrap();
         assert_eq!((row.quota.units(), row.estimated), (106, true));
     }
 }

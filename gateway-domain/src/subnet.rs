@@ -31,11 +31,7 @@ impl SubnetList {
             })
             .collect::<Result<Vec<_>, _>>()?;
         if nets.len() > Self::MOST {
-            return Err(BadSubnet(format!(
-                "{} entries, more than {}",
-                nets.len(),
-                Self::MOST
-            )));
+            return Err(BadSubnet(format!("{} entries, more than {}", nets.len(), Self::MOST)));
         }
         Ok(Self(nets))
     }

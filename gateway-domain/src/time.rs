@@ -50,19 +50,13 @@ impl Timestamp {
     /// This moment and `d` more.
     #[must_use]
     pub fn plus(self, d: Duration) -> Self {
-        Self::from_millis(
-            self.0
-                .saturating_add(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self::from_millis(self.0.saturating_add(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// This moment less `d`.
     #[must_use]
     pub fn minus(self, d: Duration) -> Self {
-        Self::from_millis(
-            self.0
-                .saturating_sub(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self::from_millis(self.0.saturating_sub(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Reads RFC 3339, as `2026-11-22T10:00:00Z`; `None` if it is not that.
@@ -95,17 +89,8 @@ mod tests {
         let t = Timestamp::parse_rfc3339("2026-11-22T12:00:00+02:00").unwrap();
         assert_eq!(t.to_rfc3339(), "2026-11-22T10:00:00Z");
         assert_eq!(t.to_date(), "2026-11-22");
-        assert_eq!(
-            Timestamp::start_of_day(t.day()).to_rfc3339(),
-            "2026-11-22T00:00:00Z"
-        );
-        for bad in [
-            "",
-            "tomorrow",
-            "2026-11-22",
-            "1969-01-01T00:00:00Z",
-            "2026-13-01T00:00:00Z",
-        ] {
+        assert_eq!(Timestamp::start_of_day(t.day()).to_rfc3339(), "2026-11-22T00:00:00Z");
+        for bad in ["", "tomorrow", "2026-11-22", "1969-01-01T00:00:00Z", "2026-13-01T00:00:00Z"] {
             assert_eq!(Timestamp::parse_rfc3339(bad), None, "{bad}");
         }
     }
@@ -113,14 +98,8 @@ mod tests {
     #[test]
     fn arithmetic_stays_in_range() {
         assert_eq!(Timestamp::MAX.plus(Duration::MAX), Timestamp::MAX);
-        assert_eq!(
-            Timestamp::from_millis(5).minus(Duration::MAX),
-            Timestamp::from_millis(0)
-        );
+        assert_eq!(Timestamp::from_millis(5).minus(Duration::MAX), Timestamp::from_millis(0));
         assert_eq!(Timestamp::from_millis(-1).as_millis(), 0);
-        assert_eq!(
-            Timestamp::from_millis(1).since(Timestamp::from_millis(9)),
-            Duration::ZERO
-        );
+        assert_eq!(Timestamp::from_millis(1).since(Timestamp::from_millis(9)), Duration::ZERO);
     }
 }

@@ -53,8 +53,7 @@ impl Token {
 
     /// What is left under the cap: `None` when there is none.
     pub fn available(&self) -> Option<Credits> {
-        self.cap
-            .map(|cap| cap.saturating_sub(self.spent).saturating_sub(self.held))
+        self.cap.map(|cap| cap.saturating_sub(self.spent).saturating_sub(self.held))
     }
 
     /// The key as people see it after its creation: `sk-abcd...wxyz`.

@@ -23,6 +23,11 @@ impl TokenCounts {
     /// The largest count that is believed: what a provider reports beyond it is a mistake.
     pub const MOST: u64 = 1_000_000_000;
 
+    /// So many tokens of prompt and completion, and nothing known of their parts.
+    pub fn of(prompt: u64, completion: u64) -> Self {
+        Self { prompt, completion, ..Self::default() }
+    }
+
     /// The counts with every part inside its whole, and nothing beyond [`TokenCounts::MOST`].
     #[must_use]
     pub fn sane(self) -> Self {

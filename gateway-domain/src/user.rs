@@ -29,9 +29,7 @@ impl Role {
 
     /// The role of a number, if it is one.
     pub fn from_code(code: i64) -> Option<Self> {
-        [Self::User, Self::Admin, Self::Root]
-            .into_iter()
-            .find(|role| role.code() == code)
+        [Self::User, Self::Admin, Self::Root].into_iter().find(|role| role.code() == code)
     }
 }
 
@@ -69,9 +67,7 @@ pub struct User {
 impl User {
     /// What is left to spend: granted, less what was charged and what open calls hold.
     pub fn available(&self) -> Credits {
-        self.granted
-            .saturating_sub(self.spent)
-            .saturating_sub(self.held)
+        self.granted.saturating_sub(self.spent).saturating_sub(self.held)
     }
 
     /// The balance as the API shows it: granted, less what was charged.
@@ -94,24 +90,14 @@ pub enum BadCredentials {
 /// Checks a new user name.
 pub fn check_username(name: &str) -> Result<(), BadCredentials> {
     let fits = (3..=32).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b));
-    if fits {
-        Ok(())
-    } else {
-        Err(BadCredentials::Username)
-    }
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@".contains(&b));
+    if fits { Ok(()) } else { Err(BadCredentials::Username) }
 }
 
 /// Checks a new password.
 pub fn check_password(password: &str) -> Result<(), BadCredentials> {
     let fits = (6..=128).contains(&password.len()) && password != DEFAULT_PASSWORD;
-    if fits {
-        Ok(())
-    } else {
-        Err(BadCredentials::Password)
-    }
+    if fits { Ok(()) } else { Err(BadCredentials::Password) }
 }
 
 #[cfg(test)]

@@ -1,1 +1,162 @@
 //! The behaviour suites that every adapter must pass.
+//!
+//! Every MUST of the ports is a case here, and its name says which. A case knows no runtime and no
+//! test harness: it is a future that panics when the store is wrong. Each gets a store of its own,
+//! fresh and empty. A mistake that is found in one adapter becomes a case first.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a contract case fails by panicking: whoever runs it catches that"
+)]
+
+mod channel;
+mod fixture;
+mod ledger;
+mod ledger_refusals;
+mod login;
+mod settings;
+mod sweep;
+mod token;
+mod usage;
+mod user;
+
+use crate::Store;
+use futures_util::future::BoxFuture;
+
+/// One expectation of a store.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// `port::what_must_be`.
+    pub name: &'static str,
+    /// Runs against a fresh store, and panics if it does not keep the contract.
+    pub run: for<'a> fn(&'a Store) -> BoxFuture<'a, ()>,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+macro_rules! cases {
+    ($($module:ident { $($name:ident),* $(,)? })*) => {
+        &[$($(Case {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            run: |store| Box::pin($module::$name(store)),
+        }),*),*]
+    };
+}
+
+/// All cases.
+pub const CASES: &[Case] = cases! {
+    user {
+        insert_then_find,
+        what_is_not_there_is_none,
+        names_are_unique_whatever_their_case,
+        names_are_found_whatever_their_case,
+        racing_inserts_of_one_name_make_one_user,
+        first_root_is_made_once,
+        a_ready_root_is_enabled_and_has_chosen_a_password,
+        lists_are_paged,
+        lists_stop_below_a_role,
+        an_update_changes_only_what_it_names,
+        a_new_password_ends_the_duty_to_choose_one,
+        ending_sessions_raises_their_version,
+        updates_leave_balance_and_counters_alone,
+    }
+    token {
+        insert_then_find,
+        what_is_not_there_is_none,
+        digests_are_unique,
+        a_user_has_at_most_so_many_keys,
+        racing_inserts_make_at_most_so_many_keys,
+        nobody_has_no_keys,
+        a_users_keys_are_invisible_to_others,
+        lists_are_paged,
+        an_update_changes_only_what_it_names,
+        limits_can_be_taken_away,
+        a_cap_below_use_is_refused,
+        updates_leave_counters_alone,
+        deleting_a_key_keeps_its_usage,
+        a_key_with_open_calls_can_be_deleted_and_still_settles,
+        ids_are_never_used_again,
+    }
+    channel {
+        insert_then_find,
+        what_is_not_there_is_none,
+        lists_are_in_order_of_ids,
+        an_update_changes_only_what_it_names,
+        everything_can_be_changed,
+        a_deleted_channel_is_gone,
+    }
+    ledger {
+        a_hold_shows_in_user_and_key,
+        reserve_stops_at_the_balance,
+        reserve_stops_at_the_cap,
+        racing_reserves_never_overdraw,
+        racing_reserves_never_pass_the_cap,
+        racing_users_do_not_hinder_each_other,
+        a_small_call_fits_beside_a_refused_large_one,
+        reserving_twice_holds_once,
+        settling_charges_and_gives_the_rest_back,
+        settling_twice_charges_once,
+        racing_settles_charge_once,
+        settling_nothing_changes_nothing,
+        a_charge_never_exceeds_the_hold,
+        a_call_that_cost_nothing_gives_everything_back,
+        a_free_call_needs_no_balance,
+        large_amounts_stay_exact,
+        grants_add_up,
+        a_balance_can_be_set,
+        a_balance_below_what_is_held_is_refused,
+        a_balance_beyond_what_can_be_kept_is_refused,
+        nobody_has_no_balance,
+        racing_grants_and_charges_all_count,
+    }
+    ledger_refusals {
+        a_revoked_key_is_refused,
+        a_deleted_key_is_refused,
+        another_users_key_is_refused,
+        an_expired_key_is_refused,
+        a_disabled_user_is_refused,
+        a_changed_key_is_refused_as_stale,
+        exhausted_is_told_from_held,
+        a_cap_is_exhausted_or_held_too,
+        an_idempotency_key_is_held_once,
+        an_idempotency_key_is_free_again_once_settled,
+        idempotency_keys_of_other_keys_do_not_count,
+        racing_calls_of_one_idempotency_key_hold_once,
+        a_settled_call_is_not_held_again,
+        a_refusal_holds_nothing,
+    }
+    sweep {
+        sweep_closes_expired_holds_at_their_floor,
+        sweep_leaves_calls_that_have_not_expired,
+        sweeping_twice_charges_once,
+        a_floor_never_exceeds_the_hold,
+        late_settle_after_sweep_changes_nothing,
+        settled_calls_are_not_swept,
+        what_was_swept_can_be_held_again,
+        sweep_closes_calls_of_deleted_keys,
+    }
+    usage {
+        a_row_says_what_was_settled,
+        open_calls_are_not_listed,
+        lists_are_newest_first_and_paged,
+        filters_select,
+        sums_add_up,
+        sums_are_newest_day_first_and_limited,
+        sums_take_filters,
+    }
+    settings {
+        unsaved_settings_are_the_default,
+        save_then_load,
+        saving_replaces_everything,
+    }
+    login {
+        failures_are_counted_since_a_moment,
+        one_failure_counts_for_each_scope,
+        recording_forgets_what_is_old,
+        clearing_forgets_one_scope,
+    }
+};

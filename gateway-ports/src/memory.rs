@@ -1,1 +1,101 @@
-//! The reference fakes: every port of the store, in memory.
+//! The reference fakes: every port of the store, in memory, and a runtime that tests can steer.
+//!
+//! One lock around one plain state, so that every method is atomic because nothing else can be.
+//! They pass the same contract as every other store. Made for tests and examples, not for speed.
+
+mod cache;
+mod channel;
+mod ledger;
+mod login;
+mod runtime;
+mod settings;
+mod token;
+mod usage;
+mod user;
+
+pub use cache::MemorySnapshots;
+pub use runtime::{CollectedTasks, ManualClock, NeverTimer, PlainHasher, SeededEntropy};
+
+use crate::{Page, Settings, Store};
+use gateway_domain::{
+    CallRecord, Channel, ChannelId, RequestId, Timestamp, Token, TokenId, User, UserId,
+};
+use ledger::Call;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A whole store in memory; it implements every port of [`Store`]. Clones share one state.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    users: BTreeMap<UserId, StoredUser>,
+    tokens: BTreeMap<TokenId, Token>,
+    channels: BTreeMap<ChannelId, Channel>,
+    calls: BTreeMap<RequestId, Call>,
+    settings: Settings,
+    failures: Vec<(String, Timestamp)>,
+    last_id: i64,
+}
+
+#[derive(Debug)]
+struct StoredUser {
+    user: User,
+    password_hash: String,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// It as a value with all ports.
+    pub fn store(&self) -> Store {
+        Store {
+            users: Arc::new(self.clone()),
+            tokens: Arc::new(self.clone()),
+            channels: Arc::new(self.clone()),
+            usage: Arc::new(self.clone()),
+            ledger: Arc::new(self.clone()),
+            settings: Arc::new(self.clone()),
+            logins: Arc::new(self.clone()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A test that panics while it holds the lock must not hide its own message.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An empty store in memory.
+pub fn store() -> Store {
+    MemoryStore::new().store()
+}
+
+impl State {
+    /// The next id, of whatever it is: an id is never used again.
+    fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn settled(&self) -> impl DoubleEndedIterator<Item = &CallRecord> {
+        self.calls.values().filter_map(|call| match call {
+            Call::Settled(record) => Some(record),
+            Call::Held(_) => None,
+        })
+    }
+}
+
+impl Page {
+    /// This part of all entries.
+    fn of<T>(self, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let fits = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        all.skip(fits(self.offset)).take(fits(self.limit))
+    }
+}

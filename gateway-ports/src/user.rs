@@ -74,8 +74,8 @@ pub trait UserRepository: Send + Sync {
     /// Looks a user up by name, whatever its case.
     async fn find_by_username(&self, username: &str) -> Result<Option<Credential>, StoreError>;
 
-    /// Lists users in order of ids.
-    async fn list(&self, page: Page) -> Result<Vec<User>, StoreError>;
+    /// Lists users in order of ids: only those below a role, if one is given.
+    async fn list(&self, below: Option<Role>, page: Page) -> Result<Vec<User>, StoreError>;
 
     /// Changes a user; false if there is none. MUST leave balance and counters alone.
     async fn update(&self, id: UserId, change: &UserChange) -> Result<bool, StoreError>;

@@ -122,6 +122,37 @@ def spawn(running):
         yield lambda **environment: stack.enter_context(running(**environment))
 
 
+@pytest.fixture
+def process(launcher):
+    """One process that the test starts and ends by itself."""
+    process = launcher()
+    yield process
+    if process.process is not None:
+        process.stop()
+    process.remove()
+
+
+@pytest.fixture
+def open_site(process, upstream, canaries):
+    """Starts the process (again) and gives its site."""
+    sites = []
+
+    def start() -> Site:
+        sites.append(Site(process.start(), upstream, canaries))
+        return sites[-1]
+    yield start
+    for site in sites:
+        site.close()
+
+
+@pytest.fixture(autouse=True)
+def planned_routes(request):
+    """Skips tests of routes that this gateway does not describe."""
+    if marker := request.node.get_closest_marker("planned"):
+        if marker.args not in request.getfixturevalue("site").described:
+            pytest.skip("this gateway does not offer {} {} yet".format(*marker.args))
+
+
 @pytest.fixture(autouse=True)
 def no_secret_leaks(canaries):
     """After every test: no answer had a secret in it, and each had an id."""

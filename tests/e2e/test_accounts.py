@@ -47,7 +47,7 @@ def test_nobody_registers_as_an_admin(site):
     for field, value in [("role", 100), ("quota", 10**9), ("status", 1), ("id", 1)]:
         username = unique("climber")
         expect(register(site, username=username, password="long enough", **{field: value}), 400, "unknown_field")
-        site.anonymous.refused("POST", "/api/user/login", 401, json={"username": username, "password": "long enough"})
+        site.stranger().refused("POST", "/api/user/login", 401, json={"username": username, "password": "long enough"})
 
 
 def test_registration_can_be_closed(site):
@@ -64,7 +64,7 @@ def test_registration_can_be_closed(site):
 
 def test_a_wrong_password_and_an_unknown_user_look_the_same(site, person):
     def attempt(username):
-        return site.anonymous.raw("POST", "/api/user/login", json={"username": username, "password": "certainly wrong"})
+        return site.stranger().raw("POST", "/api/user/login", json={"username": username, "password": "certainly wrong"})
 
     wrong, unknown = attempt(person.username), attempt(unique("nobody"))
     expect(wrong, 401, "invalid_credentials")
@@ -92,7 +92,7 @@ def test_a_new_password_ends_older_logins(site):
     assert now.get("/api/user/self")["id"] == user.id
     for old in (user.api, second):
         old.refused("GET", "/api/user/self", 401, "token_revoked")
-    site.anonymous.refused("POST", "/api/user/login", 401, "invalid_credentials",
+    site.stranger().refused("POST", "/api/user/login", 401, "invalid_credentials",
                            json={"username": user.username, "password": user.password})
     assert site.login(user.username, new).get("/api/user/self")["id"] == user.id
 
@@ -119,7 +119,7 @@ def test_a_disabled_user_cannot_log_in_or_stay(site):
     user = site.user()
     site.root.put(f"/api/user/{user.id}", {"status": 0})
     expect(user.api.raw("GET", "/api/user/self"), (401, 403))
-    reply = site.anonymous.raw("POST", "/api/user/login", json={"username": user.username, "password": user.password})
+    reply = site.stranger().raw("POST", "/api/user/login", json={"username": user.username, "password": user.password})
     expect(reply, (401, 403))
     site.root.put(f"/api/user/{user.id}", {"status": 1})
     site.login(user.username, user.password)

@@ -5,6 +5,7 @@ import pytest
 
 import scripts
 from checks import expect
+from polling import wait_for
 from transport import openai_client
 from world import CUSTOM, HELLO, PLENTY, Api, Token, User, unique
 
@@ -52,8 +53,6 @@ def test_a_new_user_gets_from_nothing_to_an_answer(site, lab):
 
 def _other(token: Token, request_id: str) -> str:
     """The id of the one other request of this key."""
-    from polling import wait_for
-
     rows = wait_for(lambda: [row for row in token.rows() if row["request_id"] != request_id], "the second usage row")
     assert len(rows) == 1
     return rows[0]["request_id"]

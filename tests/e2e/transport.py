@@ -52,8 +52,12 @@ _Httpx2 = _watching(httpx2)
 
 
 def http_client(url: str, canaries: Canaries, source: str | None = None, connections: int = 20) -> httpx.Client:
-    """A plain client; `source` is the loopback address it calls from."""
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    """A plain client; `source` is the loopback address it calls from.
+
+    Every call has a connection of its own: a server may close one after an answer that came before
+    the whole request was read, and a call that happens to reuse it then fails by chance.
+    """
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=0)
     transport = _Httpx(canaries, limits=limits, local_address=source)
     # A compressed answer could not be searched.
     return httpx.Client(base_url=url, transport=transport, timeout=TIMEOUT, trust_env=False,

@@ -8,6 +8,7 @@ never meet each other.
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -213,6 +214,15 @@ class Site:
         self.canaries = canaries
         self.http = http_client(gateway.url, canaries, connections=50)
         self.anonymous = Api(self.http)
+        self._clients = [self.http]
+
+    @cached_property
+    def described(self) -> set[tuple[str, str]]:
+        """Methods and paths of the gateway's own description; every parameter is called `{id}`."""
+        paths = expect(self.http.get("/openapi.json"), 200).json()["paths"]
+        methods = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+        return {(method.upper(), re.sub(r"\{[^}]*\}", "{id}", path))
+                for path, item in paths.items() for method in item if method in methods}
 
     @cached_property
     def root(self) -> Api:
@@ -223,9 +233,18 @@ class Site:
         """A user with plenty, for tests in which it does not matter who pays."""
         return self.user()
 
-    def client(self, source: str, connections: int = 5) -> httpx.Client:
+    def client(self, source: str) -> httpx.Client:
         """A client that calls from another loopback address."""
-        return http_client(self.gateway.url, self.canaries, source, connections)
+        self._clients.append(http_client(self.gateway.url, self.canaries, source, connections=5))
+        return self._clients[-1]
+
+    def stranger(self) -> Api:
+        """Nobody in particular, from an address of its own if that can be had: whoever fails to
+        log in too often is kept out, together with everybody at the same address."""
+        if isinstance(self.gateway, RemoteGateway):
+            return self.anonymous
+        number = next(_serial)
+        return Api(self.client(f"127.77.{number // 250 % 250}.{number % 250 + 1}"))
 
     def login(self, username: str, password: str) -> Api:
         data = self.anonymous.post("/api/user/login", {"username": username, "password": password})
@@ -249,7 +268,8 @@ class Site:
         return Token(data["id"], self.canaries.add("a whole API key", data["key"]), owner, self)
 
     def close(self) -> None:
-        self.http.close()
+        for client in self._clients:
+            client.close()
 
 
 class Lab:

@@ -17,9 +17,7 @@ const WASM_CRATES: [&str; 6] = [
 
 /// Runs every check, stopping at the first that fails.
 pub(crate) fn run() -> Result<()> {
-    step("format", || {
-        process::run(&mut process::cargo(["fmt", "--all", "--check"]))
-    })?;
+    step("format", || process::run(&mut process::cargo(["fmt", "--all", "--check"])))?;
     step("clippy", || {
         process::run(&mut process::cargo([
             "clippy",

@@ -25,6 +25,7 @@ impl fmt::Display for Counts {
 
 /// `test result: ok. 5 passed; 0 failed; ...`, which libtest and libtest-mimic print.
 pub(crate) fn of_cargo(line: &str) -> Option<Counts> {
+    let line = plain(line);
     let rest = line.trim().strip_prefix("test result: ")?;
     let (_, numbers) = rest.split_once(". ")?;
     sum(numbers.split(';'))
@@ -33,12 +34,23 @@ pub(crate) fn of_cargo(line: &str) -> Option<Counts> {
 /// `===== 5 passed, 1 failed, 2 skipped in 1.2s =====`, pytest's last line. Its errors are tests
 /// that could not be set up: they count as failed.
 pub(crate) fn of_pytest(line: &str) -> Option<Counts> {
+    let line = plain(line);
     let line = line.trim().trim_matches('=').trim();
     let (numbers, time) = line.rsplit_once(" in ")?;
     if !time.starts_with(|c: char| c.is_ascii_digit()) || !time.contains('s') {
         return None;
     }
     sum(numbers.split(','))
+}
+
+/// The line without colours, which some environments force on every program.
+fn plain(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    text
 }
 
 /// Adds up parts like `5 passed`; `None` unless each is a number and a word.
@@ -79,7 +91,8 @@ mod tests {
 
     #[test]
     fn pytests_line_is_read_with_and_without_its_frame() {
-        let line = "=================== 1 failed, 12 passed, 2 skipped in 3.21s ===================";
+        let line =
+            "=================== 1 failed, 12 passed, 2 skipped in 3.21s ===================";
         assert_eq!(of_pytest(line), Some(Counts { passed: 12, failed: 1 }));
         assert_eq!(of_pytest("4 passed in 0.10s"), Some(Counts { passed: 4, failed: 0 }));
         let line = "== 3 passed, 2 warnings, 1 error in 65.01s (0:01:05) ==";
@@ -87,6 +100,14 @@ mod tests {
         assert_eq!(of_pytest("tests/e2e/test_chat.py ....  [ 50%]"), None);
         assert_eq!(of_pytest("the reply came in 3 parts"), None);
         assert_eq!(of_pytest("no tests ran in 0.01s"), None);
+    }
+
+    #[test]
+    fn colours_do_not_hide_a_number() {
+        let line = "\u{1b}[32m== \u{1b}[32m\u{1b}[1m21 passed\u{1b}[0m\u{1b}[32m in 0.05s\u{1b}[0m\u{1b}[32m ==\u{1b}[0m";
+        assert_eq!(of_pytest(line).unwrap().passed, 21);
+        let line = "test result: \u{1b}[32mok\u{1b}(B\u{1b}[m. 3 passed; 0 failed; 0 ignored";
+        assert_eq!(of_cargo(line).unwrap().passed, 3);
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod venv;
 mod wasm;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 // The gateway's own allocator, so that the benchmark's floor is not handicapped by another one.
@@ -53,8 +55,19 @@ enum Command {
     BenchRole(bench::Role),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What failed and why, on one line; nobody needs this program's own stack.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Check => check::run(),
         Command::Tidy => tidy::run(),
         Command::Test(args) => test::run(&args),

@@ -13,13 +13,8 @@ use crate::workspace;
 /// that this program starts: build scripts watch some of these, so a crate would be built again
 /// each time a developer changes between `cargo build` and `cargo xtask`.
 fn is_outer_cargos(name: &str) -> bool {
-    const PREFIXES: [&str; 5] = [
-        "CARGO_PKG_",
-        "CARGO_MANIFEST_",
-        "CARGO_BIN_",
-        "CARGO_CRATE_",
-        "CARGO_CFG_",
-    ];
+    const PREFIXES: [&str; 5] =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_CFG_"];
     const NAMES: [&str; 3] = ["CARGO", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -57,9 +52,7 @@ pub(crate) fn shown(command: &Command) -> String {
 /// Runs a command to its end with its output on ours. Anything but success is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let text = shown(command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{text}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{text}`"))?;
     if !status.success() {
         bail!("`{text}` failed ({status})");
     }
@@ -92,10 +85,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 /// Lines have been seen even when the command then fails.
 pub(crate) fn run_watching(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
     let text = shown(command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start `{text}`"))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{text}`"))?;
     if let Some(stdout) = child.stdout.take() {
         let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();

@@ -95,10 +95,7 @@ fn e2e_tests(counts: &Cell<Counts>) -> Result<()> {
     );
     let debug = workspace::target_dir()?.join("debug");
     let gateway: PathBuf = debug.join(format!("gateway{}", std::env::consts::EXE_SUFFIX));
-    ensure!(
-        gateway.exists(),
-        "there is no gateway yet: run `cargo xtask test --only build`"
-    );
+    ensure!(gateway.exists(), "there is no gateway yet: run `cargo xtask test --only build`");
     let mut command = process::tool(python);
     command
         .args(["-m", "pytest", E2E])

@@ -13,19 +13,17 @@ pub(crate) fn root() -> &'static Path {
 
 /// Everything `cargo metadata` says, with the dependencies resolved for the machine we run on.
 pub(crate) fn metadata() -> Result<Metadata> {
-    let host = crate::process::output(&mut crate::process::tool("rustc").arg("-vV"))?;
+    let host = crate::process::output(crate::process::tool("rustc").arg("-vV"))?;
     let host = host
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
         .context("`rustc -vV` names no host")?;
     let mut command = MetadataCommand::new();
-    command
-        .manifest_path(root().join("Cargo.toml"))
-        .other_options(vec![
-            "--locked".to_owned(),
-            "--filter-platform".to_owned(),
-            host.to_owned(),
-        ]);
+    command.manifest_path(root().join("Cargo.toml")).other_options(vec![
+        "--locked".to_owned(),
+        "--filter-platform".to_owned(),
+        host.to_owned(),
+    ]);
     command.exec().context("cargo metadata")
 }
 

@@ -21,14 +21,7 @@ const MOST_TOOLS: usize = 1024;
 const MOST_TOOL_BYTES: usize = 1 << 20;
 const MOST_COMPLETION: u64 = 10_000_000;
 const MOST_CHOICES: u64 = 128;
-const ROLES: [&str; 6] = [
-    "system",
-    "developer",
-    "user",
-    "assistant",
-    "tool",
-    "function",
-];
+const ROLES: [&str; 6] = ["system", "developer", "user", "assistant", "tool", "function"];
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -52,14 +45,9 @@ struct Body<'a> {
 pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
     let fields: Body<'_> =
         serde_json::from_slice(&body).map_err(|e| CallError::Json(e.to_string()))?;
-    if [
-        &fields.api_base,
-        &fields.base_url,
-        &fields.api_key,
-        &fields.extra_headers,
-    ]
-    .iter()
-    .any(|field| field.is_some())
+    if [&fields.api_base, &fields.base_url, &fields.api_key, &fields.extra_headers]
+        .iter()
+        .any(|field| field.is_some())
     {
         return parse(without_forbidden(&body)?);
     }
@@ -67,21 +55,14 @@ pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
     let stream = flag(fields.stream, "stream")?;
     let include_usage = match fields.stream_options {
         Some(_) if !stream => {
-            return Err(CallError::field(
-                "stream_options",
-                "stream_options needs stream: true",
-            ));
+            return Err(CallError::field("stream_options", "stream_options needs stream: true"));
         }
         Some(options) => include_usage(options)?,
         None => false,
     };
     let limit = positive(fields.max_tokens, "max_tokens", MOST_COMPLETION)?;
-    let max_completion = positive(
-        fields.max_completion_tokens,
-        "max_completion_tokens",
-        MOST_COMPLETION,
-    )?
-    .or(limit);
+    let max_completion =
+        positive(fields.max_completion_tokens, "max_completion_tokens", MOST_COMPLETION)?.or(limit);
     let choices = positive(fields.n, "n", MOST_CHOICES)?.unwrap_or(1);
     let mut prompt = match fields.messages {
         Some(Messages::Read(size)) => size,
@@ -91,16 +72,10 @@ pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
     if let Some(tools) = fields.tools {
         check_tools(tools)?;
     }
-    for schema in [fields.tools, fields.functions, fields.response_format]
-        .into_iter()
-        .flatten()
-    {
+    for schema in [fields.tools, fields.functions, fields.response_format].into_iter().flatten() {
         prompt.text.add(TextSize::of(schema.get()));
     }
-    let model_span = fields
-        .model
-        .map(|raw| span(&body, raw.get()))
-        .unwrap_or_default();
+    let model_span = fields.model.map(|raw| span(&body, raw.get())).unwrap_or_default();
     let stream_options_span = fields.stream_options.map(|raw| span(&body, raw.get()));
     Ok(ModelCall {
         operation: Operation::Chat,
@@ -139,10 +114,9 @@ pub(super) fn positive(
     let Some(raw) = raw else { return Ok(None) };
     match serde_json::from_str::<u64>(raw.get()) {
         Ok(n) if (1..=most).contains(&n) => Ok(Some(n)),
-        _ => Err(CallError::field(
-            param,
-            format!("{param} must be a whole number from 1 to {most}"),
-        )),
+        _ => {
+            Err(CallError::field(param, format!("{param} must be a whole number from 1 to {most}")))
+        }
     }
 }
 
@@ -178,20 +152,13 @@ fn check_tools(raw: &RawValue) -> Result<(), CallError> {
     }
     for (i, raw) in tools.iter().enumerate() {
         if raw.get().len() > MOST_TOOL_BYTES {
-            return Err(wrong(format!(
-                "tools[{i}] is larger than {MOST_TOOL_BYTES} bytes"
-            )));
+            return Err(wrong(format!("tools[{i}] is larger than {MOST_TOOL_BYTES} bytes")));
         }
-        let tool: Tool<'_> = serde_json::from_str(raw.get()).map_err(|_| {
-            wrong(format!(
-                "tools[{i}] must be an object with a named function"
-            ))
-        })?;
+        let tool: Tool<'_> = serde_json::from_str(raw.get())
+            .map_err(|_| wrong(format!("tools[{i}] must be an object with a named function")))?;
         let name = tool.function.and_then(|f| f.name);
         if name.is_some_and(|n| n.is_empty() || n.len() > 256 || n.chars().any(char::is_control)) {
-            return Err(wrong(format!(
-                "tools[{i}].function.name has 1 to 256 plain characters"
-            )));
+            return Err(wrong(format!("tools[{i}].function.name has 1 to 256 plain characters")));
         }
     }
     Ok(())
@@ -207,10 +174,7 @@ impl<'de> Deserialize<'de> for Messages {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct List;
         fn bad(message: &str) -> Messages {
-            Messages::Bad {
-                param: String::from("messages"),
-                message: message.to_owned(),
-            }
+            Messages::Bad { param: String::from("messages"), message: message.to_owned() }
         }
         impl<'de> Visitor<'de> for List {
             type Value = Messages;
@@ -354,19 +318,13 @@ impl<'de> Deserialize<'de> for Content {
             }
             otherwise!(Content::Bad(NOT_CONTENT); unsigned object);
             fn visit_str<E>(self, text: &str) -> Result<Content, E> {
-                Ok(Content::Read {
-                    text: TextSize::of(text),
-                    images: 0,
-                })
+                Ok(Content::Read { text: TextSize::of(text), images: 0 })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
                 let (mut text, mut images, mut bad) = (TextSize::default(), 0, None);
                 while let Some(part) = seq.next_element::<Part>()? {
                     match part.0 {
-                        Content::Read {
-                            text: read,
-                            images: seen,
-                        } => {
+                        Content::Read { text: read, images: seen } => {
                             text.add(read);
                             images += seen;
                         }
@@ -409,19 +367,12 @@ impl<'de> Deserialize<'de> for Part {
                         // Base64 of sound or a document: far fewer tokens than characters.
                         "input_audio" | "file" => {
                             let bytes = u64::try_from(raw.len()).unwrap_or(u64::MAX);
-                            text.add(TextSize {
-                                ascii: bytes / 4,
-                                other: 0,
-                            });
+                            text.add(TextSize { ascii: bytes / 4, other: 0 });
                         }
                         _ => text.add(TextSize::of(raw)),
                     }
                 }
-                Ok(Part(if kind {
-                    Content::Read { text, images }
-                } else {
-                    Content::Bad(NOT_PART)
-                }))
+                Ok(Part(if kind { Content::Read { text, images } } else { Content::Bad(NOT_PART) }))
             }
         }
         d.deserialize_any(One)

@@ -32,34 +32,20 @@ struct Body<'a> {
 pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
     let fields: Body<'_> =
         serde_json::from_slice(&body).map_err(|e| CallError::Json(e.to_string()))?;
-    if [
-        &fields.api_base,
-        &fields.base_url,
-        &fields.api_key,
-        &fields.extra_headers,
-    ]
-    .iter()
-    .any(|field| field.is_some())
+    if [&fields.api_base, &fields.base_url, &fields.api_key, &fields.extra_headers]
+        .iter()
+        .any(|field| field.is_some())
     {
         return parse(without_forbidden(&body)?);
     }
     let model = chat::model(fields.model)?;
     chat::positive(fields.dimensions, "dimensions", MOST_DIMENSIONS)?;
-    if fields
-        .encoding_format
-        .is_some_and(|f| !matches!(f.get(), "\"float\"" | "\"base64\""))
-    {
-        return Err(CallError::field(
-            "encoding_format",
-            "encoding_format must be float or base64",
-        ));
+    if fields.encoding_format.is_some_and(|f| !matches!(f.get(), "\"float\"" | "\"base64\"")) {
+        return Err(CallError::field("encoding_format", "encoding_format must be float or base64"));
     }
     let prompt = match fields.input {
         Some(Input::Read { size, .. }) if size.messages > MOST_INPUTS => {
-            return Err(CallError::field(
-                "input",
-                format!("at most {MOST_INPUTS} inputs"),
-            ));
+            return Err(CallError::field("input", format!("at most {MOST_INPUTS} inputs")));
         }
         Some(Input::Read { size, .. }) => size,
         Some(Input::Bad) => {
@@ -70,10 +56,7 @@ pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
         }
         None => return Err(CallError::field("input", "input is required")),
     };
-    let model_span = fields
-        .model
-        .map(|raw| span(&body, raw.get()))
-        .unwrap_or_default();
+    let model_span = fields.model.map(|raw| span(&body, raw.get())).unwrap_or_default();
     Ok(ModelCall {
         operation: Operation::Embeddings,
         model,
@@ -112,34 +95,18 @@ impl<'de> Deserialize<'de> for Input {
             }
             otherwise!(Input::Bad; scalar object);
             fn visit_str<E>(self, text: &str) -> Result<Input, E> {
-                let size = PromptSize {
-                    text: TextSize::of(text),
-                    messages: 1,
-                    ..PromptSize::default()
-                };
+                let size =
+                    PromptSize { text: TextSize::of(text), messages: 1, ..PromptSize::default() };
                 Ok(if text.is_empty() {
                     Input::Bad
                 } else {
-                    Input::Read {
-                        size,
-                        kind: Kind::Text,
-                    }
+                    Input::Read { size, kind: Kind::Text }
                 })
             }
             fn visit_u64<E>(self, token: u64) -> Result<Input, E> {
-                let size = PromptSize {
-                    tokens: 1,
-                    ..PromptSize::default()
-                };
-                let known = token <= u64::from(u32::MAX);
-                Ok(if known {
-                    Input::Read {
-                        size,
-                        kind: Kind::Token,
-                    }
-                } else {
-                    Input::Bad
-                })
+                let size = PromptSize { tokens: 1, ..PromptSize::default() };
+                let known = u32::try_from(token).is_ok();
+                Ok(if known { Input::Read { size, kind: Kind::Token } } else { Input::Bad })
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
                 let mut total = PromptSize::default();
@@ -162,11 +129,7 @@ impl<'de> Deserialize<'de> for Input {
                     None => return Ok(Input::Bad),
                 };
                 total.messages = total.messages.max(1);
-                Ok(if fits {
-                    Input::Read { size: total, kind }
-                } else {
-                    Input::Bad
-                })
+                Ok(if fits { Input::Read { size: total, kind } } else { Input::Bad })
             }
         }
         d.deserialize_any(Value)

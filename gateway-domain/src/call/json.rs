@@ -84,10 +84,7 @@ pub(super) fn without_forbidden(body: &[u8]) -> Result<Bytes, CallError> {
         serde_json::from_slice(body).map_err(|e| CallError::Json(e.to_string()))?;
     let mut out = Vec::with_capacity(body.len());
     out.push(b'{');
-    for (key, value) in entries
-        .iter()
-        .filter(|(key, _)| !FORBIDDEN.contains(&key.as_ref()))
-    {
+    for (key, value) in entries.iter().filter(|(key, _)| !FORBIDDEN.contains(&key.as_ref())) {
         if out.len() > 1 {
             out.push(b',');
         }

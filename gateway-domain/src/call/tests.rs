@@ -24,26 +24,13 @@ fn a_body_is_kept_and_its_model_is_found() {
 #[test]
 fn limits_are_read_and_the_newer_name_wins() {
     assert_eq!(chat(&with("")).unwrap().completion_bound(), 4096);
+    assert_eq!(chat(&with(r#","max_tokens":10,"n":3"#)).unwrap().completion_bound(), 30);
     assert_eq!(
-        chat(&with(r#","max_tokens":10,"n":3"#))
-            .unwrap()
-            .completion_bound(),
-        30
-    );
-    assert_eq!(
-        chat(&with(r#","max_tokens":100,"max_completion_tokens":7"#))
-            .unwrap()
-            .completion_bound(),
+        chat(&with(r#","max_tokens":100,"max_completion_tokens":7"#)).unwrap().completion_bound(),
         7
     );
-    assert_eq!(
-        chat(&with(r#","max_tokens":null"#)).unwrap().max_completion,
-        None
-    );
-    let call = chat(&with(
-        r#","stream":true,"stream_options":{"include_usage":true}"#,
-    ))
-    .unwrap();
+    assert_eq!(chat(&with(r#","max_tokens":null"#)).unwrap().max_completion, None);
+    let call = chat(&with(r#","stream":true,"stream_options":{"include_usage":true}"#)).unwrap();
     assert!(call.include_usage);
 }
 
@@ -91,54 +78,33 @@ fn wrong_values_name_their_field() {
         (r#"{"model":"m"}"#.to_owned(), "messages"),
         (r#"{"model":"m","messages":[]}"#.to_owned(), "messages"),
         (r#"{"model":"m","messages":{}}"#.to_owned(), "messages"),
-        (
-            format!(r#"{{"model":"m","messages":[{many}]}}"#),
-            "messages",
-        ),
+        (format!(r#"{{"model":"m","messages":[{many}]}}"#), "messages"),
         (message(r#"{"content":"x"}"#), "messages[1]"),
         (message(r#"{"role":"root","content":"x"}"#), "messages[1]"),
         (message(r#"{"role":7,"content":"x"}"#), "messages[1]"),
         (message(r#"{"role":"user","content":5}"#), "messages[1]"),
         (message(r#"{"role":"user","content":{}}"#), "messages[1]"),
-        (
-            message(r#"{"role":"assistant","content":null}"#),
-            "messages[1]",
-        ),
+        (message(r#"{"role":"assistant","content":null}"#), "messages[1]"),
         (message(r#"{"role":"user","content":[5]}"#), "messages[1]"),
-        (
-            message(r#"{"role":"user","content":[{"text":"x"}]}"#),
-            "messages[1]",
-        ),
+        (message(r#"{"role":"user","content":[{"text":"x"}]}"#), "messages[1]"),
         (message("5"), "messages[1]"),
         (with(r#","max_tokens":0"#), "max_tokens"),
         (with(r#","max_tokens":-1"#), "max_tokens"),
         (with(r#","max_tokens":1.5"#), "max_tokens"),
         (with(r#","max_tokens":"10""#), "max_tokens"),
         (with(r#","max_tokens":1e18"#), "max_tokens"),
-        (
-            with(r#","max_completion_tokens":0"#),
-            "max_completion_tokens",
-        ),
+        (with(r#","max_completion_tokens":0"#), "max_completion_tokens"),
         (with(r#","n":0"#), "n"),
         (with(r#","stream":"yes""#), "stream"),
-        (
-            with(r#","stream_options":{"include_usage":true}"#),
-            "stream_options",
-        ),
-        (
-            with(r#","stream":true,"stream_options":[]"#),
-            "stream_options",
-        ),
+        (with(r#","stream_options":{"include_usage":true}"#), "stream_options"),
+        (with(r#","stream":true,"stream_options":[]"#), "stream_options"),
         (
             with(r#","stream":true,"stream_options":{"include_usage":1}"#),
             "stream_options.include_usage",
         ),
         (with(r#","tools":{}"#), "tools"),
         (with(&format!(r#","tools":[{tools}]"#)), "tools"),
-        (
-            with(r#","tools":[{"type":"function","function":{"name":"a\r\nb"}}]"#),
-            "tools",
-        ),
+        (with(r#","tools":[{"type":"function","function":{"name":"a\r\nb"}}]"#), "tools"),
         (
             with(&format!(
                 r#","tools":[{{"type":"function","function":{{"name":"f","parameters":"{}"}}}}]"#,
@@ -174,10 +140,7 @@ fn messages_that_are_legal_are_taken() {
 fn fields_that_choose_the_upstream_are_taken_out() {
     let call = chat(&with(r#","api_base":"http://evil","b":{"c":1e2},"api_key":"k","extra_headers":{},"base_url":"x""#)).unwrap();
     let body = std::str::from_utf8(call.body()).unwrap();
-    assert_eq!(
-        body,
-        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"b":{"c":1e2}}"#
-    );
+    assert_eq!(body, r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"b":{"c":1e2}}"#);
     assert_eq!(&body[call.model_span()], "\"m\"");
 }
 
@@ -190,7 +153,7 @@ fn embeddings_inputs_are_checked_and_measured() {
         ("\"hello world\"", 11),
         ("[\"hello\",\"world\"]", 19),
         ("[1,2,3]", 11),
-        ("[[1,2],[3]]", 11),
+        ("[[1,2],[3]]", 19),
     ] {
         assert_eq!(embed(input).unwrap().prompt.estimate(), prompt, "{input}");
     }

@@ -33,19 +33,13 @@ pub fn vet(text: &str, allow_loopback: bool) -> Result<String, UnsafeUrl> {
     }
     let url = Url::parse(text).map_err(|_| UnsafeUrl::Form)?;
     // `https:host` and `https:///host` parse, but nobody means them.
-    let after_scheme = text
-        .split_once("://")
-        .map(|(_, rest)| rest)
-        .ok_or(UnsafeUrl::Form)?;
+    let after_scheme = text.split_once("://").map(|(_, rest)| rest).ok_or(UnsafeUrl::Form)?;
     if after_scheme.starts_with('/')
         || !url.username().is_empty()
         || url.password().is_some()
         || url.query().is_some()
         || url.fragment().is_some()
-        || after_scheme
-            .split('/')
-            .next()
-            .is_none_or(|authority| authority.contains('@'))
+        || after_scheme.split('/').next().is_none_or(|authority| authority.contains('@'))
     {
         return Err(UnsafeUrl::Form);
     }
@@ -79,17 +73,8 @@ fn normal(url: &Url) -> String {
 }
 
 fn is_public_name(name: &str) -> bool {
-    const LOCAL: [&str; 9] = [
-        "localhost",
-        "local",
-        "internal",
-        "intranet",
-        "lan",
-        "home",
-        "corp",
-        "arpa",
-        "onion",
-    ];
+    const LOCAL: [&str; 9] =
+        ["localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa", "onion"];
     let last = name.rsplit('.').next().unwrap_or_default();
     // `xn--`: a name that only looks like another one.
     name.contains('.')
@@ -144,10 +129,7 @@ mod tests {
         for (text, expected) in [
             ("https://api.openai.com/v1", "https://api.openai.com/v1"),
             ("https://api.openai.com/", "https://api.openai.com"),
-            (
-                "https://LLM.Example.com:8443/a/b/",
-                "https://llm.example.com:8443/a/b",
-            ),
+            ("https://LLM.Example.com:8443/a/b/", "https://llm.example.com:8443/a/b"),
         ] {
             assert_eq!(vet(text, false).as_deref(), Ok(expected));
         }
@@ -155,10 +137,7 @@ mod tests {
             vet("http://127.0.0.1:8080/v1", true).as_deref(),
             Ok("http://127.0.0.1:8080/v1")
         );
-        assert_eq!(
-            vet("http://localhost:8080", true).as_deref(),
-            Ok("http://localhost:8080")
-        );
+        assert_eq!(vet("http://localhost:8080", true).as_deref(), Ok("http://localhost:8080"));
     }
 
     #[test]

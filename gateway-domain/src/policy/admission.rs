@@ -44,11 +44,7 @@ pub fn admit_key(
 
 /// Whether this key may call this model.
 pub fn admit_model(token: &Token, model: &ModelName) -> Result<(), Denied> {
-    if token.models.contains(model.as_str()) {
-        Ok(())
-    } else {
-        Err(Denied::Model)
-    }
+    if token.models.contains(model.as_str()) { Ok(()) } else { Err(Denied::Model) }
 }
 
 #[cfg(test)]
@@ -101,15 +97,9 @@ mod tests {
         let cases: [(Change, Result<(), Denied>); 5] = [
             (|_, _| (), Ok(())),
             (|_, t| t.enabled = false, Err(Denied::Revoked)),
-            (
-                |_, t| t.expires_at = Some(Timestamp::from_millis(2000)),
-                Err(Denied::Expired),
-            ),
+            (|_, t| t.expires_at = Some(Timestamp::from_millis(2000)), Err(Denied::Expired)),
             (|u, _| u.enabled = false, Err(Denied::UserDisabled)),
-            (
-                |u, _| u.must_change_password = true,
-                Err(Denied::PasswordChangeRequired),
-            ),
+            (|u, _| u.must_change_password = true, Err(Denied::PasswordChangeRequired)),
         ];
         let now = Timestamp::from_millis(2000);
         let home = "10.1.1.1".parse().ok();
@@ -119,25 +109,17 @@ mod tests {
             assert_eq!(admit_key(&user, &token, home, now), expected, "case {i}");
         }
         let (user, token) = parties();
-        assert_eq!(
-            admit_key(&user, &token, "11.1.1.1".parse().ok(), now),
-            Err(Denied::Subnet)
-        );
+        assert_eq!(admit_key(&user, &token, "11.1.1.1".parse().ok(), now), Err(Denied::Subnet));
         assert_eq!(admit_key(&user, &token, None, now), Err(Denied::Subnet));
     }
 
     #[test]
     fn models_are_compared_exactly() {
         let (_, token) = parties();
-        for (model, expected) in [
-            ("gpt-4o", Ok(())),
-            ("GPT-4o", Err(Denied::Model)),
-            ("claude", Err(Denied::Model)),
-        ] {
-            assert_eq!(
-                admit_model(&token, &ModelName::new(model).unwrap()),
-                expected
-            );
+        for (model, expected) in
+            [("gpt-4o", Ok(())), ("GPT-4o", Err(Denied::Model)), ("claude", Err(Denied::Model))]
+        {
+            assert_eq!(admit_model(&token, &ModelName::new(model).unwrap()), expected);
         }
     }
 }

@@ -39,10 +39,7 @@ pub struct Charge {
 /// Decides what is charged.
 pub fn charge(end: &CallEnd) -> Charge {
     if let Some(reported) = end.reported {
-        return Charge {
-            counts: reported.sane(),
-            estimated: false,
-        };
+        return Charge { counts: reported.sane(), estimated: false };
     }
     if end.reason == EndReason::Refused || !end.accepted {
         return Charge::default();
@@ -52,40 +49,23 @@ pub fn charge(end: &CallEnd) -> Charge {
         completion: end.produced.tokens(),
         ..TokenCounts::default()
     };
-    Charge {
-        counts: counts.sane(),
-        estimated: true,
-    }
+    Charge { counts: counts.sane(), estimated: true }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use EndReason::{
+        ClientGone, Complete, Refused, Timeout, UpstreamCut, UpstreamError, UpstreamIdle,
+    };
 
     #[test]
     fn every_row_of_the_table() {
-        let reported = TokenCounts {
-            prompt: 9,
-            completion: 5,
-            ..TokenCounts::default()
-        };
-        let estimate = TokenCounts {
-            prompt: 100,
-            completion: 3,
-            ..TokenCounts::default()
-        };
-        let exact = Charge {
-            counts: reported,
-            estimated: false,
-        };
-        let guess = Charge {
-            counts: estimate,
-            estimated: true,
-        };
+        let reported = TokenCounts { prompt: 9, completion: 5, ..TokenCounts::default() };
+        let estimate = TokenCounts { prompt: 100, completion: 3, ..TokenCounts::default() };
+        let exact = Charge { counts: reported, estimated: false };
+        let guess = Charge { counts: estimate, estimated: true };
         let nothing = Charge::default();
-        use EndReason::{
-            ClientGone, Complete, Refused, Timeout, UpstreamCut, UpstreamError, UpstreamIdle,
-        };
         for (reason, accepted, with_usage, expected) in [
             (Complete, true, true, exact),
             (Complete, true, false, guess),
@@ -105,16 +85,9 @@ mod tests {
                 accepted,
                 reported: with_usage.then_some(reported),
                 prompt_estimate: 100,
-                produced: TextSize {
-                    ascii: 12,
-                    other: 0,
-                },
+                produced: TextSize { ascii: 12, other: 0 },
             };
-            assert_eq!(
-                charge(&end),
-                expected,
-                "{reason:?} accepted={accepted} usage={with_usage}"
-            );
+            assert_eq!(charge(&end), expected, "{reason:?} accepted={accepted} usage={with_usage}");
         }
     }
 }

@@ -27,15 +27,9 @@ pub struct TextSize {
 impl TextSize {
     /// The size of a text.
     pub fn of(text: &str) -> Self {
-        let ascii = if text.is_ascii() {
-            text.len()
-        } else {
-            text.bytes().filter(u8::is_ascii).count()
-        };
-        Self {
-            ascii: to_u64(ascii),
-            other: to_u64(text.len() - ascii),
-        }
+        let ascii =
+            if text.is_ascii() { text.len() } else { text.bytes().filter(u8::is_ascii).count() };
+        Self { ascii: to_u64(ascii), other: to_u64(text.len() - ascii) }
     }
 
     /// Adds another text's size.
@@ -51,9 +45,7 @@ impl TextSize {
 
     /// About how many tokens: four ASCII characters a token, two bytes of anything else.
     pub fn tokens(self) -> u64 {
-        self.ascii
-            .div_ceil(4)
-            .saturating_add(self.other.div_ceil(2))
+        self.ascii.div_ceil(4).saturating_add(self.other.div_ceil(2))
     }
 }
 
@@ -89,11 +81,7 @@ impl PromptSize {
 
 /// What to reserve for a call with this prompt and at most this many completion tokens.
 pub fn reserve_amount(prompt: &PromptSize, completion: u64, price: &Price) -> Credits {
-    price.cost(&TokenCounts {
-        prompt: prompt.reserve(),
-        completion,
-        ..TokenCounts::default()
-    })
+    price.cost(&TokenCounts { prompt: prompt.reserve(), completion, ..TokenCounts::default() })
 }
 
 fn to_u64(n: usize) -> u64 {
@@ -120,9 +108,6 @@ mod tests {
         };
         assert_eq!(prompt.estimate(), 141);
         assert_eq!(prompt.reserve(), 141 + 35 + 64);
-        assert_eq!(
-            reserve_amount(&prompt, 10, &Price::DEFAULT),
-            Credits::saturating(270)
-        );
+        assert_eq!(reserve_amount(&prompt, 10, &Price::DEFAULT), Credits::saturating(270));
     }
 }

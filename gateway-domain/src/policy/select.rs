@@ -119,11 +119,8 @@ mod tests {
     #[test]
     fn weights_share_a_tier() {
         let model = ModelName::new("m").unwrap();
-        let channels = [
-            channel(1, "m", 0, 3, true),
-            channel(2, "", 0, 1, true),
-            channel(3, "m", 0, 0, true),
-        ];
+        let channels =
+            [channel(1, "m", 0, 3, true), channel(2, "", 0, 1, true), channel(3, "m", 0, 0, true)];
         let mut hits = [0; 4];
         for random in 0..4000 {
             let chosen = select(&channels, &model, &[], random).unwrap();
@@ -131,9 +128,7 @@ mod tests {
         }
         assert_eq!(hits, [0, 3000, 1000, 0]);
         assert_eq!(
-            select(&channels, &model, &[ChannelId(1), ChannelId(2)], 7)
-                .unwrap()
-                .id,
+            select(&channels, &model, &[ChannelId(1), ChannelId(2)], 7).unwrap().id,
             ChannelId(3)
         );
     }
@@ -156,10 +151,7 @@ mod tests {
             Err(NoChannel::UnknownModel)
         );
         assert_eq!(
-            check_served(
-                &[channel(1, "x", 0, 1, true), channel(2, "m", 0, 1, true)],
-                &model
-            ),
+            check_served(&[channel(1, "x", 0, 1, true), channel(2, "m", 0, 1, true)], &model),
             Ok(())
         );
     }

@@ -17,22 +17,13 @@ pub fn fault_of_reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Fault {
     let root = parsed.as_ref().map(|value| value.get(0).unwrap_or(value));
     let error = root.and_then(|root| root.get("error"));
     let text = |value: Option<&Value>, field: &str| {
-        value
-            .and_then(|v| v.get(field))
-            .and_then(Value::as_str)
-            .map(str::to_owned)
+        value.and_then(|v| v.get(field)).and_then(Value::as_str).map(str::to_owned)
     };
     let message = text(error, "message")
         .or_else(|| error.and_then(Value::as_str).map(str::to_owned))
         .or_else(|| text(root, "message"))
         .or_else(|| text(root, "detail"))
-        .unwrap_or_else(|| {
-            if parsed.is_some() {
-                String::new()
-            } else {
-                plain(body)
-            }
-        });
+        .unwrap_or_else(|| if parsed.is_some() { String::new() } else { plain(body) });
     // A provider may say 400 for a key it does not know.
     let status_text = text(error, "status").unwrap_or_default();
     let kind = match kind {
@@ -50,31 +41,20 @@ pub fn fault_of_reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Fault {
 }
 
 fn plain(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(
-        body.get(..body.len().min(4 * MOST_CHARS))
-            .unwrap_or_default(),
-    );
-    if text.trim_start().starts_with('<') {
-        String::new()
-    } else {
-        text.into_owned()
-    }
+    let text =
+        String::from_utf8_lossy(body.get(..body.len().min(4 * MOST_CHARS)).unwrap_or_default());
+    if text.trim_start().starts_with('<') { String::new() } else { text.into_owned() }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.trim().parse::<f64>().ok())
+        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok())
     };
     let wait = match number("retry-after-ms") {
         Some(ms) => ms / 1000.0,
         None => number(RETRY_AFTER.as_str())?,
     };
-    Duration::try_from_secs_f64(wait)
-        .ok()
-        .filter(|wait| *wait <= MOST_WAIT)
+    Duration::try_from_secs_f64(wait).ok().filter(|wait| *wait <= MOST_WAIT)
 }
 
 /// A provider's message without anything that looks like a key, on one line, and short.
@@ -85,9 +65,7 @@ pub fn scrub(message: &str) -> String {
             .iter()
             .any(|prefix| word.starts_with(prefix))
             || (word.len() >= 32
-                && word
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_.*".contains(&b))
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.*".contains(&b))
                 && word.bytes().any(|b| b.is_ascii_digit()))
     };
     let mut clean = String::new();
@@ -123,14 +101,8 @@ mod tests {
     #[test]
     fn every_usual_shape_gives_its_message() {
         for (body, message) in [
-            (
-                r#"{"error":{"message":"no","type":"t","param":"p","code":"c"}}"#,
-                "no",
-            ),
-            (
-                r#"[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]"#,
-                "no",
-            ),
+            (r#"{"error":{"message":"no","type":"t","param":"p","code":"c"}}"#, "no"),
+            (r#"[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]"#, "no"),
             (r#"{"error":"no"}"#, "no"),
             (r#"{"message":"no"}"#, "no"),
             (r#"{"detail":"no"}"#, "no"),
@@ -141,20 +113,14 @@ mod tests {
         ] {
             assert_eq!(read(400, body).message, message, "{body}");
         }
-        let fault = read(
-            400,
-            r#"{"error":{"message":"m","param":"max_tokens","code":"too_large"}}"#,
-        );
+        let fault =
+            read(400, r#"{"error":{"message":"m","param":"max_tokens","code":"too_large"}}"#);
         assert_eq!(
             (fault.kind, fault.param.as_deref(), fault.code.as_deref()),
             (FaultKind::Rejected, Some("max_tokens"), Some("too_large"))
         );
         assert_eq!(
-            read(
-                400,
-                r#"{"error":{"message":"API key not valid. Please pass one."}}"#
-            )
-            .kind,
+            read(400, r#"{"error":{"message":"API key not valid. Please pass one."}}"#).kind,
             FaultKind::Auth
         );
     }

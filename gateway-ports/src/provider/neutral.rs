@@ -36,6 +36,21 @@ pub struct Message {
     pub finish: FinishReason,
 }
 
+impl Answer {
+    /// An answer of nothing but text.
+    pub fn of_text(text: impl Into<String>, usage: Option<TokenCounts>) -> Self {
+        let text = text.into();
+        let size = TextSize::of(&text);
+        let message = Message {
+            text: Some(text),
+            reasoning: None,
+            tool_calls: Vec::new(),
+            finish: FinishReason::Stop,
+        };
+        Self { body: AnswerBody::Message(message), usage, text: size }
+    }
+}
+
 /// A call of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolCall {
@@ -115,9 +130,7 @@ impl StreamEvent {
         match self {
             Self::Wire { text, .. } => *text,
             Self::Text(text) | Self::Reasoning(text) => TextSize::of(text),
-            Self::ToolCall {
-                name, arguments, ..
-            } => {
+            Self::ToolCall { name, arguments, .. } => {
                 let mut size = TextSize::of(arguments);
                 size.add(TextSize::of(name.as_deref().unwrap_or_default()));
                 size
@@ -131,12 +144,8 @@ impl StreamEvent {
     pub fn is_meaningful(&self) -> bool {
         match self {
             Self::Wire { meaningful, .. } => *meaningful,
-            Self::Usage(_) | Self::Failed(_) => false,
-            Self::Text(_)
-            | Self::Reasoning(_)
-            | Self::ToolCall { .. }
-            | Self::Finish(_)
-            | Self::Done => true,
+            Self::Usage(_) | Self::Failed(_) | Self::Done => false,
+            Self::Text(_) | Self::Reasoning(_) | Self::ToolCall { .. } | Self::Finish(_) => true,
         }
     }
 }

@@ -10,19 +10,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway-ports", &["gateway-domain"]),
     ("gateway-app", &["gateway-domain", "gateway-ports"]),
     ("adapter-providers", &["gateway-domain", "gateway-ports"]),
-    (
-        "adapter-http",
-        &["gateway-domain", "gateway-ports", "gateway-app"],
-    ),
+    ("adapter-http", &["gateway-domain", "gateway-ports", "gateway-app"]),
     ("adapter-sql", &["gateway-domain", "gateway-ports"]),
-    (
-        "adapter-sqlite",
-        &["gateway-domain", "gateway-ports", "adapter-sql"],
-    ),
-    (
-        "adapter-d1",
-        &["gateway-domain", "gateway-ports", "adapter-sql"],
-    ),
+    ("adapter-sqlite", &["gateway-domain", "gateway-ports", "adapter-sql"]),
+    ("adapter-d1", &["gateway-domain", "gateway-ports", "adapter-sql"]),
     (
         "adapter-tokio",
         &[
@@ -52,16 +43,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Everything that the domain may depend on.
 const DOMAIN: &str = "gateway-domain";
-const DOMAIN_USES: [&str; 8] = [
-    "bytes",
-    "ipnet",
-    "serde",
-    "serde_json",
-    "sha2",
-    "thiserror",
-    "time",
-    "url",
-];
+const DOMAIN_USES: [&str; 8] =
+    ["bytes", "ipnet", "serde", "serde_json", "sha2", "thiserror", "time", "url"];
 
 /// Crates of the workspace that use one that they may not, and crates without arrows.
 pub(crate) fn between_rooms(graph: &Graph) -> Vec<Finding> {
@@ -90,12 +73,7 @@ pub(crate) fn out_of_the_domain(graph: &Graph) -> Vec<Finding> {
     graph
         .uses(DOMAIN)
         .filter(|used| !DOMAIN_USES.contains(used))
-        .map(|used| {
-            format!(
-                "{DOMAIN} uses {used}: it may use only [{}]",
-                DOMAIN_USES.join(", ")
-            )
-        })
+        .map(|used| format!("{DOMAIN} uses {used}: it may use only [{}]", DOMAIN_USES.join(", ")))
         .collect()
 }
 

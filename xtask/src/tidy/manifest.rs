@@ -52,7 +52,7 @@ fn split_comment(line: &str) -> (&str, Option<&str>) {
 mod tests {
     use super::*;
 
-    const MANIFEST: &str = r##"
+    const MANIFEST: &str = r#"
 [workspace]
 members = ["a"]
 
@@ -67,15 +67,13 @@ empty = "1" #
 
 [workspace.lints.rust]
 unsafe_code = "forbid"
-"##;
+"#;
 
     #[test]
     fn only_dependencies_without_a_reason_are_found() {
         let findings = uncommented(MANIFEST);
-        let names: Vec<_> = findings
-            .iter()
-            .filter_map(|finding| finding.split('`').nth(1))
-            .collect();
+        let names: Vec<_> =
+            findings.iter().filter_map(|finding| finding.split('`').nth(1)).collect();
         assert_eq!(names, ["serde", "odd", "empty"]);
         assert!(findings.join("").contains("Cargo.toml:10:"));
     }

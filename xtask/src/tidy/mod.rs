@@ -84,18 +84,12 @@ fn rust_files(root: &Path) -> Result<Vec<Source>> {
                 .with_context(|| format!("cannot read {}", path.display()))?;
             let path = path.strip_prefix(root).unwrap_or(&path);
             let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-            Ok(Source {
-                path: parts.join("/"),
-                text,
-            })
+            Ok(Source { path: parts.join("/"), text })
         })
         .collect()
 }
 
 #[cfg(test)]
 fn source(path: &str, text: &str) -> Source {
-    Source {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    Source { path: path.to_owned(), text: text.to_owned() }
 }

@@ -59,7 +59,8 @@ mod tests {
             ("gateway-app", &[]),
         ]);
         assert!(forbidden(&graph).is_empty());
-        let graph = Graph::fixture(&[("adapter-http", &["adapter-sqlite"]), ("adapter-sqlite", &["sqlx"])]);
+        let graph =
+            Graph::fixture(&[("adapter-http", &["adapter-sqlite"]), ("adapter-sqlite", &["sqlx"])]);
         assert!(forbidden(&graph).join("").contains("adapter-http reaches sqlx"));
     }
 

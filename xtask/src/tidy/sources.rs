@@ -9,24 +9,15 @@ const MOST_LINES: usize = 500;
 pub(crate) fn without_opening(file: &Source) -> Option<Finding> {
     let first = file.text.lines().find(|line| !line.trim().is_empty());
     let opens = first.is_some_and(|line| line.starts_with("//!"));
-    (!opens).then(|| {
-        format!(
-            "{}: does not open with `//!` and what it is",
-            file.path
-        )
-    })
+    (!opens).then(|| format!("{}: does not open with `//!` and what it is", file.path))
 }
 
 /// A file of more lines than one idea needs.
 pub(crate) fn too_long(file: &Source) -> Option<Finding> {
     let lines = file.text.lines().count();
     let tests = file.path.split('/').any(|part| part == "tests");
-    (lines > MOST_LINES && !tests).then(|| {
-        format!(
-            "{}: {lines} lines; past {MOST_LINES} it is a second room",
-            file.path
-        )
-    })
+    (lines > MOST_LINES && !tests)
+        .then(|| format!("{}: {lines} lines; past {MOST_LINES} it is a second room", file.path))
 }
 
 #[cfg(test)]

@@ -22,9 +22,7 @@ pub(crate) fn outside_its_room(file: &Source) -> Vec<Finding> {
             let found = STATEMENTS.iter().find(|words| literal.contains(**words))?;
             let words = found.trim();
             let path = &file.path;
-            Some(format!(
-                "{path}:{line}: SQL (`{words}`) belongs in adapter-sql's catalogue"
-            ))
+            Some(format!("{path}:{line}: SQL (`{words}`) belongs in adapter-sql's catalogue"))
         })
         .collect()
 }
@@ -178,7 +176,7 @@ fn for_r(r: &str) -> &str { r }
 
     #[test]
     fn literals_of_every_kind_are_seen_whole() {
-        let text = r####"a("x\"y", r"p\", r##"q"#r"##, b"z", 'c', "ü", "end")"####;
+        let text = r###"a("x\"y", r"p\", r##"q"#r"##, b"z", 'c', "ü", "end")"###;
         let found: Vec<_> = literals(text).into_iter().map(|(_, text)| text).collect();
         assert_eq!(found, ["x\\\"y", "p\\", "q\"#r", "z", "ü", "end"]);
     }

@@ -44,10 +44,7 @@ pub(super) fn ensure() -> Result<PathBuf> {
         lay_out(&sysroot, &build)?;
         fs::remove_dir_all(&build)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-        fs::write(
-            stamp_file(&sysroot),
-            format!("{version}\n{}\n", now.as_secs()),
-        )?;
+        fs::write(stamp_file(&sysroot), format!("{version}\n{}\n", now.as_secs()))?;
     }
     if !is_linked(&sysroot) {
         process::run(process::tool("rustup").args(["toolchain", "link", NAME]).arg(&sysroot))?;
@@ -104,10 +101,7 @@ fn is_linked(sysroot: &Path) -> bool {
 /// Installs what is missing: the compiler, cargo, the library's source and a linker for wasm.
 fn install_packages() -> Result<()> {
     let installed = |name: &str| process::succeeds(Command::new("dpkg").args(["-s", name]));
-    let mut missing: Vec<&str> = PACKAGES
-        .into_iter()
-        .filter(|name| !installed(name))
-        .collect();
+    let mut missing: Vec<&str> = PACKAGES.into_iter().filter(|name| !installed(name)).collect();
     if rustups_lld().is_none() && debians_lld().is_none() {
         missing.push("lld");
     }
@@ -134,10 +128,7 @@ fn rustups_lld() -> Option<PathBuf> {
     let sysroot = process::output(process::tool("rustc").args(["--print", "sysroot"])).ok()?;
     let rustlib = Path::new(sysroot.trim()).join("lib").join("rustlib");
     let hosts = fs::read_dir(rustlib).ok()?;
-    hosts
-        .flatten()
-        .map(|host| host.path().join("bin").join("rust-lld"))
-        .find(|lld| lld.exists())
+    hosts.flatten().map(|host| host.path().join("bin").join("rust-lld")).find(|lld| lld.exists())
 }
 
 /// Debian's lld: the unversioned one, or the newest of the others.
@@ -204,20 +195,11 @@ fn lay_out(sysroot: &Path, build: &Path) -> Result<()> {
     link(Path::new(CARGO), &bin.join("cargo"))?;
     // A link would not do: rustc follows it home and takes /usr for its sysroot.
     let sysroot = sysroot.display();
-    script(
-        &bin.join("rustc"),
-        &format!("exec {RUSTC} --sysroot '{sysroot}' \"$@\""),
-    )?;
-    link(
-        &Path::new(RUSTLIB).join(&host).join("lib"),
-        &rustlib.join(&host).join("lib"),
-    )?;
+    script(&bin.join("rustc"), &format!("exec {RUSTC} --sysroot '{sysroot}' \"$@\""))?;
+    link(&Path::new(RUSTLIB).join(&host).join("lib"), &rustlib.join(&host).join("lib"))?;
     let lld = rustups_lld().or_else(debians_lld);
     let lld = lld.context("there is no lld, which links wasm")?;
-    script(
-        &host_bin.join("rust-lld"),
-        &format!("exec '{}' \"$@\"", lld.display()),
-    )?;
+    script(&host_bin.join("rust-lld"), &format!("exec '{}' \"$@\"", lld.display()))?;
 
     let built = build.join("target").join(TARGET).join("release").join("deps");
     let mut libraries = 0;

@@ -93,10 +93,7 @@ fn forget_other_std(target_dir: &Path, stamp: &str) -> Result<()> {
 
 /// Whether this rustc has a standard library for the target.
 fn has_std(rustc: &mut Command) -> bool {
-    let Ok(output) = rustc
-        .args(["--target", TARGET, "--print", "target-libdir"])
-        .output()
-    else {
+    let Ok(output) = rustc.args(["--target", TARGET, "--print", "target-libdir"]).output() else {
         return false;
     };
     let folder = String::from_utf8_lossy(&output.stdout);

@@ -14,9 +14,6 @@ pub(super) fn has_target() -> bool {
 pub(super) fn add_target() -> Result<()> {
     process::run(process::tool("rustup").args(["target", "add", TARGET]))
         .context("rustup cannot add the target")?;
-    ensure!(
-        has_target(),
-        "rustup added {TARGET}, but rustc does not find it"
-    );
+    ensure!(has_target(), "rustup added {TARGET}, but rustc does not find it");
     Ok(())
 }

@@ -1,0 +1,118 @@
+//! Channels on the wire.
+
+use super::enabled;
+use gateway_app::{GatewayError, manage::channels::ChannelRequest};
+use gateway_domain::{Channel, ModelMapping, ModelName, ModelSet, ProviderKind};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A channel. Of its key only the last four characters are shown.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChannelDto {
+    id: i64,
+    name: String,
+    /// 1 `OpenAI`, 99 custom, or the name of a registered provider.
+    #[serde(rename = "type")]
+    #[schema(value_type = Value)]
+    kind: ProviderKind,
+    base_url: String,
+    key_hint: String,
+    /// Comma-separated names and patterns; empty: every model.
+    models: String,
+    #[schema(value_type = BTreeMap<String, String>)]
+    model_mapping: ModelMapping,
+    #[schema(value_type = Object)]
+    config: Map<String, Value>,
+    /// 0 disabled, 1 enabled.
+    status: i64,
+    priority: i64,
+    weight: u32,
+    created_at: String,
+    updated_at: String,
+}
+
+impl From<Channel> for ChannelDto {
+    fn from(channel: Channel) -> Self {
+        Self {
+            id: channel.id.0,
+            name: channel.name,
+            kind: channel.kind,
+            base_url: channel.base_url,
+            key_hint: channel.key_hint,
+            models: channel.models.to_string(),
+            model_mapping: channel.model_mapping,
+            config: channel.config,
+            status: i64::from(channel.enabled),
+            priority: channel.priority,
+            weight: channel.weight,
+            created_at: channel.created_at.to_rfc3339(),
+            updated_at: channel.updated_at.to_rfc3339(),
+        }
+    }
+}
+
+/// A channel that somebody wants, or a change of one: what is absent stays, or has its default.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ChannelBody {
+    name: Option<String>,
+    /// 1 `OpenAI`, 99 custom, or the name of a registered provider.
+    #[serde(rename = "type")]
+    #[schema(value_type = Option<Value>)]
+    kind: Option<ProviderKind>,
+    /// The provider's key. Empty in a change: the old one stays.
+    key: Option<String>,
+    /// Where the provider is; each type but custom has a default.
+    base_url: Option<String>,
+    models: Option<String>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    model_mapping: Option<BTreeMap<ModelName, ModelName>>,
+    #[schema(value_type = Option<Object>)]
+    config: Option<Map<String, Value>>,
+    /// 0 disabled, 1 enabled.
+    status: Option<i64>,
+    /// Higher is tried first.
+    priority: Option<i64>,
+    /// The share among channels of one priority.
+    weight: Option<u32>,
+}
+
+/// A new channel.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChannelCreated {
+    pub(crate) id: i64,
+}
+
+/// A registered provider.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProviderDto {
+    #[schema(value_type = Value)]
+    pub(crate) id: ProviderKind,
+    pub(crate) name: &'static str,
+}
+
+impl ChannelBody {
+    pub(crate) fn try_into_domain(self) -> Result<ChannelRequest, GatewayError> {
+        let models = self
+            .models
+            .as_deref()
+            .map(ModelSet::parse)
+            .transpose()
+            .map_err(|e| GatewayError::invalid(e.to_string()).about("models"))?;
+        Ok(ChannelRequest {
+            name: self.name,
+            kind: self.kind,
+            key: self.key.map(SecretString::from),
+            base_url: self.base_url,
+            models,
+            model_mapping: self.model_mapping.map(ModelMapping::new),
+            config: self.config,
+            enabled: enabled(self.status)?,
+            priority: self.priority,
+            weight: self.weight,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! Users on the wire.
+
+use gateway_app::{GatewayError, manage::accounts::Login, manage::users::UserRequest};
+use gateway_domain::{Credits, Role, User};
+use gateway_ports::BalanceChange;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserDto {
+    id: i64,
+    username: String,
+    display_name: String,
+    email: Option<String>,
+    /// 1 user, 10 admin, 100 root.
+    role: i64,
+    /// 0 disabled, 1 enabled.
+    status: i64,
+    /// What is left, in units; 500,000 are one US dollar.
+    quota: u64,
+    /// What was charged, in units.
+    used_quota: u64,
+    request_count: u64,
+    created_at: String,
+}
+
+impl UserDto {
+    pub(crate) fn new(user: &User) -> Self {
+        Self {
+            id: user.id.0,
+            username: user.username.clone(),
+            display_name: user.display_name.clone(),
+            email: user.email.clone(),
+            role: user.role.code(),
+            status: i64::from(user.enabled),
+            quota: user.balance().units(),
+            used_quota: user.spent.units(),
+            request_count: user.request_count,
+            created_at: user.created_at.to_rfc3339(),
+        }
+    }
+}
+
+/// A user who has just logged in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LoginDto {
+    #[serde(flatten)]
+    user: UserDto,
+    /// Goes into `Authorization: Bearer`.
+    token: String,
+    /// True: nothing works before the password is changed.
+    password_change_required: bool,
+}
+
+impl LoginDto {
+    pub(crate) fn new(login: &Login) -> Self {
+        Self {
+            user: UserDto::new(&login.user),
+            token: login.token.clone(),
+            password_change_required: login.user.must_change_password,
+        }
+    }
+}
+
+/// A change of somebody else's account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserUpdate {
+    #[serde(default)]
+    display_name: Option<String>,
+    /// 1 user, 10 admin, 100 root; below one's own.
+    #[serde(default)]
+    role: Option<i64>,
+    /// 0 disabled, 1 enabled.
+    #[serde(default)]
+    status: Option<i64>,
+    #[serde(default)]
+    quota: Option<QuotaChange>,
+}
+
+/// A balance: all that is left, or so much more.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum QuotaChange {
+    /// Exactly so much is left.
+    Set(u64),
+    /// So much more.
+    Grant(Grant),
+}
+
+/// So much more.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Grant {
+    grant: u64,
+}
+
+impl UserUpdate {
+    pub(crate) fn try_into_domain(self) -> Result<UserRequest, GatewayError> {
+        let role = match self.role {
+            None => None,
+            Some(code) => Some(Role::from_code(code).ok_or_else(|| {
+                GatewayError::invalid("role is 1 (user), 10 (admin) or 100 (root)").about("role")
+            })?),
+        };
+        let credits = |units| {
+            Credits::new(units)
+                .ok_or_else(|| GatewayError::invalid("quota is at most 2^53-1").about("quota"))
+        };
+        let balance = match self.quota {
+            None => None,
+            Some(QuotaChange::Set(units)) => Some(BalanceChange::Set(credits(units)?)),
+            Some(QuotaChange::Grant(Grant { grant })) => {
+                Some(BalanceChange::Grant(credits(grant)?))
+            }
+        };
+        Ok(UserRequest {
+            display_name: self.display_name,
+            role,
+            enabled: super::enabled(self.status)?,
+            balance,
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! Statements about settings.
+
+use crate::Batch;
+
+/// The settings, as JSON.
+pub const SETTINGS_LOAD: &str = "SELECT value AS value FROM settings WHERE key = 'settings'";
+
+/// Replaces the settings. JSON.
+pub const SETTINGS_SAVE: &str = "\
+INSERT INTO settings (key, value) VALUES ('settings', ?1)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+/// [`SETTINGS_SAVE`].
+pub static SAVE: Batch = Batch::replayable(&[SETTINGS_SAVE]);
+
+/// All of them.
+pub const ALL: &[&str] = &[SETTINGS_LOAD, SETTINGS_SAVE];

@@ -1,0 +1,85 @@
+//! Statements about API keys.
+
+use super::user::user_columns;
+use crate::Batch;
+
+macro_rules! token_columns {
+    () => {
+        "t.id AS token_id, t.user_id AS token_user_id, t.name AS token_name, \
+         t.digest AS token_digest, t.key_prefix AS token_key_prefix, \
+         t.key_last4 AS token_key_last4, t.enabled AS token_enabled, t.cap AS token_cap, \
+         t.spent AS token_spent, t.held AS token_held, t.request_count AS token_request_count, \
+         t.models AS token_models, t.subnet AS token_subnet, t.expires_at AS token_expires_at, \
+         t.revision AS token_revision, t.created_at AS token_created_at, \
+         t.updated_at AS token_updated_at"
+    };
+}
+
+/// Makes a key unless its user has too many. User, name, digest, prefix, last four, cap, models,
+/// subnet, end, now, how many keys are too many.
+pub const TOKEN_INSERT: &str = "\
+INSERT INTO tokens (user_id, name, digest, key_prefix, key_last4, cap, models, subnet, expires_at, created_at, updated_at)
+SELECT u.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10 FROM users u
+WHERE u.id = ?1 AND (SELECT COUNT(*) FROM tokens WHERE user_id = ?1) < ?11
+RETURNING id AS id";
+
+/// A key and its user, by the key's digest.
+pub const TOKEN_BY_DIGEST: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ?1"
+);
+
+/// One of a user's keys. User, id.
+pub const TOKEN_BY_ID: &str =
+    concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?2 AND t.user_id = ?1");
+
+/// A user's keys in order of ids. User, limit, offset.
+pub const TOKEN_LIST: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    " FROM tokens t WHERE t.user_id = ?1 ORDER BY t.id \
+     LIMIT CAST(?2 AS INTEGER) OFFSET CAST(?3 AS INTEGER)"
+);
+
+/// Changes one of a user's keys. User, id, now, name, enabled, whether the cap changes, cap,
+/// models, subnet, whether the end changes, end; NULL leaves a field as it is.
+pub const TOKEN_UPDATE: &str = "\
+UPDATE tokens SET
+    name = COALESCE(?4, name),
+    enabled = COALESCE(?5, enabled),
+    cap = CASE WHEN ?6 = 1 THEN ?7 ELSE cap END,
+    models = COALESCE(?8, models),
+    subnet = COALESCE(?9, subnet),
+    expires_at = CASE WHEN ?10 = 1 THEN ?11 ELSE expires_at END,
+    revision = revision + 1,
+    updated_at = ?3
+WHERE id = ?2 AND user_id = ?1 AND (?6 = 0 OR ?7 IS NULL OR spent + held <= ?7)
+RETURNING id AS id";
+
+/// Whether a user has this key. User, id.
+pub const TOKEN_EXISTS: &str = "SELECT id AS id FROM tokens WHERE id = ?2 AND user_id = ?1";
+
+/// Deletes one of a user's keys. User, id.
+pub const TOKEN_DELETE: &str = "\
+DELETE FROM tokens WHERE id = ?2 AND user_id = ?1 RETURNING id AS id";
+
+/// [`TOKEN_INSERT`].
+pub static INSERT: Batch = Batch::once(&[TOKEN_INSERT]);
+/// [`TOKEN_UPDATE`], and why it did nothing. A repetition only raises the revision once more.
+pub static UPDATE: Batch = Batch::replayable(&[TOKEN_UPDATE, TOKEN_EXISTS]);
+/// [`TOKEN_DELETE`].
+pub static DELETE: Batch = Batch::once(&[TOKEN_DELETE]);
+
+/// All of them.
+pub const ALL: &[&str] = &[
+    TOKEN_INSERT,
+    TOKEN_BY_DIGEST,
+    TOKEN_BY_ID,
+    TOKEN_LIST,
+    TOKEN_UPDATE,
+    TOKEN_EXISTS,
+    TOKEN_DELETE,
+];

@@ -1,0 +1,180 @@
+//! The ledger: holds, charges and balances, a whole group of calls in one transaction.
+
+pub mod group;
+mod refusal;
+mod wire;
+
+use crate::{Row, SqlExecutor, catalogue::ledger as sql, value::args};
+use async_trait::async_trait;
+use gateway_domain::{CallRecord, Credits, RequestId, Timestamp, UserId};
+use gateway_ports::{
+    BalanceChange, BalanceChanged, Hold, Ledger, Refusal, Reserved, Settled, StoreError,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// The ledger on an SQL store.
+#[derive(Debug)]
+pub struct SqlLedger<E: ?Sized>(Arc<E>);
+
+impl<E: ?Sized> Clone for SqlLedger<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// What one transaction said about one hold.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Final(Reserved),
+    /// Refused only because of its neighbours.
+    Crowded,
+}
+
+impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
+    /// The ledger of a store.
+    pub fn new(executor: Arc<E>) -> Self {
+        Self(executor)
+    }
+
+    /// Settles these calls, then reserves these holds, in one transaction; the answers are in the
+    /// same orders. Holds that were refused only because of refused neighbours are tried again
+    /// without those.
+    pub async fn apply(
+        &self,
+        holds: &[Hold],
+        calls: &[CallRecord],
+    ) -> Result<(Vec<Reserved>, Vec<Settled>), StoreError> {
+        let mut seen = HashSet::new();
+        let mut waiting: Vec<&Hold> = holds.iter().filter(|h| seen.insert(&h.request_id)).collect();
+        let mut seen = HashSet::new();
+        let mut settling: Vec<&CallRecord> =
+            calls.iter().filter(|c| seen.insert(&c.request_id)).collect();
+
+        let mut reserved: HashMap<&RequestId, Reserved> = HashMap::new();
+        let mut charged: HashMap<String, Credits> = HashMap::new();
+        while !(waiting.is_empty() && settling.is_empty()) {
+            let (outcomes, charges) = self.transact(&waiting, &settling).await?;
+            charged.extend(charges);
+            settling.clear();
+            let before = waiting.len();
+            waiting.retain(|hold| match outcomes.get(&hold.request_id.0) {
+                Some(Outcome::Final(outcome)) => {
+                    reserved.insert(&hold.request_id, *outcome);
+                    false
+                }
+                _ => true,
+            });
+            // Nobody was decided, so nobody will be: another writer is at it. `held` is the truth.
+            if waiting.len() == before {
+                break;
+            }
+        }
+
+        let holds = holds.iter().map(|hold| {
+            reserved.get(&hold.request_id).copied().unwrap_or(Reserved::Refused(Refusal::Held))
+        });
+        let calls = calls.iter().map(|call| Settled {
+            charged: charged.get(&call.request_id.0).copied().unwrap_or_default(),
+        });
+        Ok((holds.collect(), calls.collect()))
+    }
+
+    async fn transact(
+        &self,
+        holds: &[&Hold],
+        calls: &[&CallRecord],
+    ) -> Result<(HashMap<String, Outcome>, Vec<(String, Credits)>), StoreError> {
+        let batch = match (holds.is_empty(), calls.is_empty()) {
+            (false, false) => &sql::SETTLE_AND_RESERVE,
+            (true, _) => &sql::SETTLE,
+            (false, true) => &sql::RESERVE,
+        };
+        let results = self.0.batch(batch, wire::arguments(holds, calls)?).await?;
+        let rows_of = |statement: &'static str| {
+            batch
+                .statements
+                .iter()
+                .zip(&results)
+                .filter(move |(known, _)| **known == statement)
+                .flat_map(|(_, rows)| rows)
+        };
+
+        let mut charges = Vec::with_capacity(calls.len());
+        for row in rows_of(sql::SETTLE_OUTCOMES) {
+            charges.push((row.string("request_id")?, row.of("calls", "").credits("quota")?));
+        }
+        let mut outcomes = HashMap::with_capacity(holds.len());
+        for row in rows_of(sql::RESERVE_OUTCOMES) {
+            // A call that was settled already holds nothing any more.
+            let reserved = if row.of("calls", "").bool("held")? {
+                Reserved::Granted
+            } else {
+                Reserved::Refused(Refusal::Duplicate)
+            };
+            outcomes.insert(row.string("request_id")?, Outcome::Final(reserved));
+        }
+        let refused: HashMap<String, &Row> = rows_of(sql::RESERVE_REFUSALS)
+            .map(|row| Ok((row.string("request_id")?, row)))
+            .collect::<Result<_, StoreError>>()?;
+        for hold in holds {
+            if let Some(row) = refused.get(&hold.request_id.0) {
+                let outcome = match refusal::explain(row, hold)? {
+                    Some(refusal) => Outcome::Final(Reserved::Refused(refusal)),
+                    None => Outcome::Crowded,
+                };
+                outcomes.insert(hold.request_id.0.clone(), outcome);
+            }
+        }
+        Ok((outcomes, charges))
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<E: SqlExecutor + ?Sized> Ledger for SqlLedger<E> {
+    async fn reserve(&self, hold: &Hold) -> Result<Reserved, StoreError> {
+        let (reserved, _) = self.apply(std::slice::from_ref(hold), &[]).await?;
+        Ok(reserved.first().copied().unwrap_or(Reserved::Refused(Refusal::Held)))
+    }
+
+    async fn settle(&self, call: &CallRecord) -> Result<Settled, StoreError> {
+        let (_, settled) = self.apply(&[], std::slice::from_ref(call)).await?;
+        Ok(settled.first().copied().unwrap_or(Settled { charged: Credits::ZERO }))
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut swept = 0u64;
+        loop {
+            let results = self.0.batch(&sql::SWEEP, args![now.as_millis()]).await?;
+            let closed = match results.first().and_then(|rows| rows.first()) {
+                Some(row) => row.of("calls", "").number("swept")?,
+                None => 0u64,
+            };
+            swept = swept.saturating_add(closed);
+            if closed == 0 {
+                return Ok(swept);
+            }
+        }
+    }
+
+    async fn change_balance(
+        &self,
+        user: UserId,
+        change: BalanceChange,
+    ) -> Result<BalanceChanged, StoreError> {
+        let (batch, amount) = match change {
+            BalanceChange::Grant(amount) => (&sql::GRANT, amount),
+            BalanceChange::Set(amount) => (&sql::SET, amount),
+        };
+        let results = self.0.batch(batch, args![user.0, amount]).await?;
+        let mut rows = results.iter().map(|rows| !rows.is_empty());
+        Ok(match (rows.next(), rows.next()) {
+            (Some(true), _) => BalanceChanged::Changed,
+            (_, Some(true)) => BalanceChanged::OutOfRange,
+            _ => BalanceChanged::NotFound,
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Why a call got no hold: read in the same transaction that refused it.
+
+use crate::{Record, Row};
+use gateway_ports::{Hold, Refusal, StoreError};
+
+/// Why this call has no row; `None` if nothing stands against it but its neighbours in the group.
+pub(super) fn explain(row: &Row, hold: &Hold) -> Result<Option<Refusal>, StoreError> {
+    let token = row.of("tokens", "token_");
+    let user = row.of("users", "user_");
+    if token.is_null("enabled")? || !token.bool("enabled")? {
+        return Ok(Some(Refusal::Revoked));
+    }
+    let end = token.optional("expires_at", Record::time)?;
+    if end.is_some_and(|end| end <= hold.created_at) {
+        return Ok(Some(Refusal::Expired));
+    }
+    if user.is_null("enabled")? || !user.bool("enabled")? {
+        return Ok(Some(Refusal::UserDisabled));
+    }
+    if token.int("revision")? != hold.token_revision {
+        return Ok(Some(Refusal::Stale));
+    }
+    if row.of("calls", "").bool("duplicate")? {
+        return Ok(Some(Refusal::Duplicate));
+    }
+    let amount = hold.amount.as_i64();
+    let user_left = user.int("left")?;
+    let token_left = token.optional("left", Record::int)?.unwrap_or(i64::MAX);
+    if user_left.min(token_left) < amount {
+        return Ok(Some(Refusal::Exhausted));
+    }
+    let user_free = user_left.saturating_sub(user.int("held")?);
+    let token_free = token_left.saturating_sub(token.int("held")?);
+    Ok((user_free.min(token_free) < amount).then_some(Refusal::Held))
+}

@@ -1,0 +1,63 @@
+//! Holds and settlements as JSON arrays: the parameters of the ledger's statements. Arrays, not
+//! objects, because the names would be read again for each call.
+
+use crate::{
+    Value,
+    value::{args, count},
+};
+use gateway_domain::CallRecord;
+use gateway_ports::{Hold, StoreError};
+use serde::Serialize;
+
+/// The parameters `?1` to `?4` of a group.
+pub(super) fn arguments(holds: &[&Hold], calls: &[&CallRecord]) -> Result<Vec<Value>, StoreError> {
+    let hold_ids: Vec<&str> = holds.iter().map(|h| h.request_id.0.as_str()).collect();
+    let call_ids: Vec<&str> = calls.iter().map(|c| c.request_id.0.as_str()).collect();
+    let holds: Vec<_> = holds.iter().map(|h| hold(h)).collect();
+    let calls: Vec<_> = calls.iter().map(|c| settlement(c)).collect();
+    Ok(args![json(&holds)?, json(&hold_ids)?, json(&calls)?, json(&call_ids)?,])
+}
+
+fn json(values: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(values).map_err(StoreError::unavailable)
+}
+
+/// 0 request, 1 user, 2 key, 3 revision, 4 amount, 5 floor, 6 model, 7 stream, 8 idempotency key,
+/// 9 now, 10 end.
+fn hold(hold: &Hold) -> impl Serialize {
+    (
+        &hold.request_id,
+        hold.user_id,
+        hold.token_id,
+        hold.token_revision,
+        hold.amount,
+        hold.floor,
+        &hold.model,
+        i64::from(hold.stream),
+        &hold.idempotency_key,
+        hold.created_at,
+        hold.expires_at,
+    )
+}
+
+/// 0 request, 1 cost, 2 channel, 3 upstream's model, 4 prompt, 5 completion, 6 cached, 7 written to
+/// the cache, 8 reasoning, 9 estimated, 10 status, 11 end, 12 attempts, 13 latency, 14 first byte.
+fn settlement(call: &CallRecord) -> impl Serialize {
+    (
+        &call.request_id,
+        call.quota,
+        call.channel_id,
+        &call.upstream_model,
+        count(call.counts.prompt),
+        count(call.counts.completion),
+        count(call.counts.cached),
+        count(call.counts.cache_write),
+        count(call.counts.reasoning),
+        i64::from(call.estimated),
+        call.status,
+        call.end_reason.as_str(),
+        call.attempts,
+        count(call.latency_ms),
+        call.first_byte_ms.map(count),
+    )
+}

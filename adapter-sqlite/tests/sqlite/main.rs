@@ -1,0 +1,9 @@
+//! What only `SQLite` has to answer for: files, locks, commits, plans, and groups of calls.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod catalogue;
+mod executor;
+mod group;
+mod ledger;
+mod support;

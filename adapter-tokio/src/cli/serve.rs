@@ -1,0 +1,221 @@
+//! `gateway serve`: configuration from the environment, and the life of the process.
+
+use crate::{
+    Native, NativeOptions,
+    server::{self, ServerOptions},
+    upstream::UpstreamOptions,
+};
+use adapter_http::{AllowedOrigins, HttpOptions};
+use adapter_sqlite::{SqliteOptions, Synchronous};
+use clap::{Args, ValueEnum};
+use gateway_app::{Config, Timeouts};
+use gateway_domain::{Credits, SubnetList};
+use gateway_ports::{Providers, UnpricedModels};
+use secrecy::SecretString;
+use std::{error::Error, io::Write as _, net::SocketAddr, time::Duration};
+use tokio::net::TcpListener;
+
+/// When a commit is on the disk.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SynchronousArg {
+    /// Before the answer.
+    Full,
+    /// Soon after.
+    Normal,
+}
+
+/// What happens to calls of a model without a price.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum UnpricedArg {
+    /// They cost the default price.
+    Charge,
+    /// They are refused.
+    Refuse,
+}
+
+/// What `gateway serve` is configured with. Everything is a variable of the environment; secrets
+/// are nothing else.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// The database.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://gateway.db")]
+    database_url: String,
+    /// When a commit is on the disk.
+    #[arg(long, env = "SQLITE_SYNCHRONOUS", value_enum, default_value = "full")]
+    sqlite_synchronous: SynchronousArg,
+    /// Signs logins, at least 32 bytes; made at the first start if absent.
+    #[arg(long, env = "JWT_SECRET", hide = true, hide_env_values = true)]
+    jwt_secret: Option<SecretString>,
+    /// Encrypts provider keys: `id:base64` of 32 bytes, separated by commas; the first one is for
+    /// new keys. Made at the first start if absent.
+    #[arg(long, env = "MASTER_KEYS", hide = true, hide_env_values = true)]
+    master_keys: Option<SecretString>,
+    /// The password of the first admin.
+    #[arg(long, env = "ADMIN_PASSWORD", hide = true, hide_env_values = true)]
+    admin_password: Option<SecretString>,
+    /// Web pages that may call the gateway: `*` or a comma-separated list of origins.
+    #[arg(long, env = "ALLOWED_ORIGINS", default_value = "*")]
+    allowed_origins: String,
+    /// How long a login lasts.
+    #[arg(long, env = "TOKEN_EXPIRY_HOURS", default_value_t = 24)]
+    token_expiry_hours: u32,
+    /// The first balance of a new user, in units; 500,000 are one US dollar.
+    #[arg(long, env = "NEW_USER_QUOTA", default_value_t = 0)]
+    new_user_quota: u64,
+    /// Closes registration.
+    #[arg(long, env = "REGISTRATION_CLOSED", value_parser = flag, default_value = "0")]
+    registration_closed: bool,
+    /// Calls of models without a price.
+    #[arg(long, env = "UNPRICED_MODELS", value_enum, default_value = "charge")]
+    unpriced_models: UnpricedArg,
+    /// Lets channels use `http://127.0.0.1`, for development and local model servers.
+    #[arg(long, env = "ALLOW_LOOPBACK_UPSTREAMS", value_parser = flag, default_value = "0")]
+    allow_loopback_upstreams: bool,
+    /// Proxies whose X-Forwarded-For is believed: comma-separated networks.
+    #[arg(long, env = "TRUSTED_PROXIES")]
+    trusted_proxies: Option<String>,
+    /// Milliseconds to connect to an upstream.
+    #[arg(long, env = "CONNECT_TIMEOUT_MS", default_value_t = 10_000)]
+    connect_timeout_ms: u64,
+    /// Milliseconds to the first byte of an upstream's answer.
+    #[arg(long, env = "FIRST_BYTE_TIMEOUT_MS", default_value_t = 120_000)]
+    first_byte_timeout_ms: u64,
+    /// Milliseconds between two reads of an upstream's answer.
+    #[arg(long, env = "IDLE_TIMEOUT_MS", default_value_t = 120_000)]
+    idle_timeout_ms: u64,
+    /// Milliseconds for a whole call.
+    #[arg(long, env = "TOTAL_TIMEOUT_MS", default_value_t = 1_800_000)]
+    total_timeout_ms: u64,
+    /// Milliseconds for the head of a request.
+    #[arg(long, env = "HEADER_TIMEOUT_MS", default_value_t = 10_000)]
+    header_timeout_ms: u64,
+    /// Milliseconds for the body of a request.
+    #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 30_000)]
+    body_timeout_ms: u64,
+    /// Milliseconds that calls in flight have when the gateway shuts down.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 30_000)]
+    shutdown_timeout_ms: u64,
+    /// Threads that serve; one for each processor if absent.
+    #[arg(long, env = "WORKER_THREADS")]
+    worker_threads: Option<usize>,
+    /// How logs are written: `text` or `json`.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    log_format: String,
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "on" | "yes" => Ok(true),
+        "" | "0" | "false" | "off" | "no" => Ok(false),
+        other => Err(format!("'{other}' is neither 1 nor 0")),
+    }
+}
+
+impl ServeArgs {
+    /// Threads that serve.
+    pub fn worker_threads(&self) -> Option<usize> {
+        self.worker_threads.filter(|threads| *threads > 0)
+    }
+
+    /// Whether logs are written as JSON.
+    pub fn json_logs(&self) -> bool {
+        self.log_format.eq_ignore_ascii_case("json")
+    }
+
+    fn native(&self, providers: Providers) -> Result<NativeOptions, Box<dyn Error>> {
+        let ms = Duration::from_millis;
+        let quota = Credits::new(self.new_user_quota).ok_or("NEW_USER_QUOTA is at most 2^53-1")?;
+        let origins = AllowedOrigins::parse(&self.allowed_origins)
+            .ok_or("ALLOWED_ORIGINS is * or a list of origins such as https://app.example.com")?;
+        let mut database = SqliteOptions::new(self.database_url.clone());
+        database.synchronous = match self.sqlite_synchronous {
+            SynchronousArg::Full => Synchronous::Full,
+            SynchronousArg::Normal => Synchronous::Normal,
+        };
+        let config = Config {
+            timeouts: Timeouts {
+                first_byte: ms(self.first_byte_timeout_ms),
+                idle: ms(self.idle_timeout_ms),
+                total: ms(self.total_timeout_ms),
+                ..Timeouts::default()
+            },
+            session_life: Duration::from_secs(u64::from(self.token_expiry_hours) * 3600),
+            admin_password: self.admin_password.clone(),
+            registration_open: !self.registration_closed,
+            new_user_quota: quota,
+            unpriced_models: match self.unpriced_models {
+                UnpricedArg::Charge => UnpricedModels::Charge,
+                UnpricedArg::Refuse => UnpricedModels::Refuse,
+            },
+            allow_loopback: self.allow_loopback_upstreams,
+            ..Config::default()
+        };
+        let upstream = UpstreamOptions {
+            connect_timeout: ms(self.connect_timeout_ms),
+            ..UpstreamOptions::default()
+        };
+        Ok(NativeOptions {
+            database,
+            config,
+            upstream,
+            http: HttpOptions { allowed_origins: origins, body_timeout: ms(self.body_timeout_ms) },
+            providers,
+            jwt_secret: self.jwt_secret.clone(),
+            master_keys: self.master_keys.clone(),
+        })
+    }
+
+    /// Serves until the process is told to stop.
+    ///
+    /// # Errors
+    /// When the gateway cannot start.
+    pub async fn run(self) -> Result<(), Box<dyn Error>> {
+        let native = Native::open(self.native(adapter_providers::defaults()?)?).await?;
+        let listener = TcpListener::bind(self.listen).await?;
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "listening");
+        writeln!(std::io::stdout().lock(), "listening on http://{address}")?;
+        let shutdown = Duration::from_millis(self.shutdown_timeout_ms);
+        let trusted = self.trusted_proxies.as_deref().map(SubnetList::parse).transpose()?;
+        let options = ServerOptions {
+            header_timeout: Duration::from_millis(self.header_timeout_ms),
+            shutdown_timeout: shutdown,
+            // An empty list would trust everyone.
+            trusted_proxies: trusted.filter(|list| !list.to_string().is_empty()),
+        };
+        server::serve(listener, native.router(), options, told_to_stop()).await;
+        if native.close(shutdown).await {
+            tracing::info!("every call is settled");
+        } else {
+            tracing::error!("some calls could not be settled in time; the next start closes them");
+        }
+        Ok(())
+    }
+}
+
+/// Completes at SIGTERM or SIGINT.
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt => {}
+                }
+            }
+            Err(_) => {
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = interrupt.await;
+    }
+}

@@ -1,0 +1,225 @@
+//! One's own account: registering, logging in, changing the password.
+
+use super::{check_email, check_name};
+use crate::{ErrorKind, Gateway, GatewayError, session::Session};
+use gateway_domain::{Role, Timestamp, User, UserId, user, user::BadCredentials};
+use gateway_ports::{NewUser, StoreError, UserChange};
+use std::{net::IpAddr, time::Duration};
+
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+const MOST_PER_ACCOUNT: u64 = 5;
+const MOST_PER_ADDRESS: u64 = 20;
+
+/// Somebody who wants an account.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// The login name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// The mail address.
+    pub email: Option<String>,
+}
+
+/// What one may change of one's own account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountChange {
+    /// The name for people.
+    pub display_name: Option<String>,
+    /// The mail address; the inner `None` removes it.
+    pub email: Option<Option<String>>,
+    /// A new password.
+    pub password: Option<String>,
+    /// The current password, which a new one needs.
+    pub current_password: Option<String>,
+}
+
+/// A login.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The user.
+    pub user: User,
+    /// The token that says so.
+    pub token: String,
+}
+
+impl From<BadCredentials> for GatewayError {
+    fn from(bad: BadCredentials) -> Self {
+        let (code, param) = match bad {
+            BadCredentials::Username => ("invalid_username", "username"),
+            BadCredentials::Password => ("weak_password", "password"),
+        };
+        Self::new(ErrorKind::Invalid, code, bad.to_string()).about(param)
+    }
+}
+
+impl Gateway {
+    /// Makes an account.
+    pub async fn register(&self, new: Registration) -> Result<UserId, GatewayError> {
+        let parts = &*self.0;
+        let settings = parts.store.settings.load().await?;
+        if !settings.registration_open.unwrap_or(parts.config.registration_open) {
+            return Err(GatewayError::new(
+                ErrorKind::Forbidden,
+                "registration_closed",
+                "registration is closed",
+            ));
+        }
+        user::check_username(&new.username)?;
+        user::check_password(&new.password)?;
+        if let Some(email) = &new.email {
+            check_email(email)?;
+        }
+        let taken =
+            || GatewayError::new(ErrorKind::Conflict, "username_taken", "the username is taken");
+        if parts.store.users.find_by_username(&new.username).await?.is_some() {
+            return Err(taken());
+        }
+        let password_hash = self.hash_password(new.password).await?;
+        let user = NewUser {
+            display_name: new.username.clone(),
+            username: new.username,
+            email: new.email,
+            password_hash,
+            role: Role::User,
+            must_change_password: false,
+            granted: settings.new_user_quota.unwrap_or(parts.config.new_user_quota),
+            created_at: self.now(),
+        };
+        match parts.store.users.insert(&user).await {
+            Err(StoreError::Conflict) => Err(taken()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Logs in. The answer is the same whether the name or the password is wrong.
+    pub async fn login(
+        &self,
+        username: &str,
+        password: String,
+        address: Option<IpAddr>,
+    ) -> Result<Login, GatewayError> {
+        let users = &self.0.store.users;
+        let wrong = || {
+            GatewayError::new(
+                ErrorKind::Unauthenticated,
+                "invalid_credentials",
+                "wrong username or password",
+            )
+        };
+        if username.len() > 64 || password.len() > 1024 {
+            return Err(wrong());
+        }
+        let account = format!("user:{}", username.to_ascii_lowercase());
+        let place = address.map(|ip| format!("address:{ip}"));
+        let now = self.now();
+        let since = now.minus(WINDOW);
+        self.check_attempts(&account, MOST_PER_ACCOUNT, since, now).await?;
+        if let Some(place) = &place {
+            self.check_attempts(place, MOST_PER_ADDRESS, since, now).await?;
+        }
+        let found = users.find_by_username(username).await?;
+        let hash = found.as_ref().map(|c| c.password_hash.clone());
+        let fits = self.0.runtime.hasher.verify(password, hash).await.ok_or_else(busy)?;
+        let Some(credential) = found.filter(|_| fits) else {
+            let scopes: Vec<String> = [account].into_iter().chain(place).collect();
+            self.0.store.logins.record(&scopes, now, since).await?;
+            return Err(wrong());
+        };
+        self.0.store.logins.clear(&account).await?;
+        if !credential.user.enabled {
+            return Err(gateway_domain::policy::admission::Denied::UserDisabled.into());
+        }
+        let token = self.issue(&credential.user)?;
+        Ok(Login { user: credential.user, token })
+    }
+
+    async fn check_attempts(
+        &self,
+        scope: &str,
+        most: u64,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), GatewayError> {
+        let (failures, first) = self.0.store.logins.failures(scope, since).await?;
+        if failures < most {
+            return Ok(());
+        }
+        let wait = first.unwrap_or(now).plus(WINDOW).since(now).max(Duration::from_secs(1));
+        Err(GatewayError::new(
+            ErrorKind::TooMany,
+            "too_many_attempts",
+            "too many failed logins; wait a while",
+        )
+        .retry_after(wait))
+    }
+
+    /// Changes one's own account. A new password ends every older login; the answer is a new one.
+    pub async fn change_account(
+        &self,
+        user: &User,
+        change: AccountChange,
+    ) -> Result<Login, GatewayError> {
+        if user.must_change_password && change.password.is_none() {
+            return Err(gateway_domain::policy::admission::Denied::PasswordChangeRequired.into());
+        }
+        if let Some(name) = &change.display_name {
+            check_name(name, "display_name")?;
+        }
+        if let Some(Some(email)) = &change.email {
+            check_email(email)?;
+        }
+        let mut stored = UserChange {
+            display_name: change.display_name,
+            email: change.email,
+            ..UserChange::default()
+        };
+        if let Some(password) = change.password {
+            let current = change.current_password.ok_or_else(|| {
+                GatewayError::invalid("a new password needs current_password")
+                    .about("current_password")
+            })?;
+            user::check_password(&password)?;
+            self.confirm_password(user.id, current.clone()).await?;
+            if current == password {
+                return Err(BadCredentials::Password.into());
+            }
+            stored.password_hash = Some(self.hash_password(password).await?);
+            stored.end_sessions = true;
+        }
+        self.0.store.users.update(user.id, &stored).await?;
+        let user = self.0.store.users.find(user.id).await?.ok_or_else(GatewayError::not_found)?;
+        let token = self.issue(&user)?;
+        Ok(Login { user, token })
+    }
+
+    async fn confirm_password(&self, id: UserId, password: String) -> Result<(), GatewayError> {
+        let credential =
+            self.0.store.users.credential(id).await?.ok_or_else(GatewayError::not_found)?;
+        match self.0.runtime.hasher.verify(password, Some(credential.password_hash)).await {
+            Some(true) => Ok(()),
+            Some(false) => Err(GatewayError::new(
+                ErrorKind::Forbidden,
+                "wrong_password",
+                "current_password is wrong",
+            )),
+            None => Err(busy()),
+        }
+    }
+
+    pub(crate) async fn hash_password(&self, password: String) -> Result<String, GatewayError> {
+        self.0.runtime.hasher.hash(password).await.ok_or_else(busy)
+    }
+
+    fn issue(&self, user: &User) -> Result<String, GatewayError> {
+        let session = Session { user: user.id, version: user.session_version };
+        self.0.sessions.issue(session, self.now(), self.0.config.session_life).ok_or_else(|| {
+            GatewayError::new(ErrorKind::Internal, "internal_error", "the login cannot be signed")
+        })
+    }
+}
+
+fn busy() -> GatewayError {
+    GatewayError::new(ErrorKind::Unavailable, "busy", "too many passwords are being checked")
+        .retry_after(Duration::from_secs(1))
+}

@@ -1,0 +1,111 @@
+//! One's own API keys.
+
+use super::check_name;
+use crate::{ErrorKind, Gateway, GatewayError};
+use gateway_domain::{ApiKey, Credits, ModelSet, SubnetList, Timestamp, Token, TokenId, User};
+use gateway_ports::{NewToken, Page, SnapshotKey, TokenChange, TokenChanged};
+
+/// A key that somebody wants.
+#[derive(Clone, Debug, Default)]
+pub struct TokenRequest {
+    /// The name for people.
+    pub name: String,
+    /// The most it may spend.
+    pub cap: Option<Credits>,
+    /// The models it may call.
+    pub models: ModelSet,
+    /// The networks it may be used from.
+    pub subnet: SubnetList,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Gateway {
+    /// Makes a key. This is the only time that the whole key is known.
+    pub async fn create_token(
+        &self,
+        owner: &User,
+        request: TokenRequest,
+    ) -> Result<(TokenId, ApiKey), GatewayError> {
+        check_name(&request.name, "name")?;
+        let now = self.now();
+        check_end(request.expires_at, now)?;
+        let key = ApiKey::from_random(&self.0.runtime.entropy.bytes());
+        let token = NewToken {
+            user_id: owner.id,
+            name: request.name,
+            digest: key.digest(),
+            key_prefix: key.prefix().to_owned(),
+            key_last4: key.last4().to_owned(),
+            cap: request.cap,
+            models: request.models,
+            subnet: request.subnet,
+            expires_at: request.expires_at,
+            created_at: now,
+        };
+        let id =
+            self.0.store.tokens.insert(&token, Token::MOST_PER_USER).await?.ok_or_else(|| {
+                GatewayError::new(
+                    ErrorKind::Conflict,
+                    "token_limit",
+                    format!("a user has at most {} keys", Token::MOST_PER_USER),
+                )
+            })?;
+        Ok((id, key))
+    }
+
+    /// One's own keys.
+    pub async fn tokens(&self, owner: &User, page: Page) -> Result<Vec<Token>, GatewayError> {
+        Ok(self.0.store.tokens.list(owner.id, page).await?)
+    }
+
+    /// One of one's own keys.
+    pub async fn token(&self, owner: &User, id: TokenId) -> Result<Token, GatewayError> {
+        self.0.store.tokens.find(owner.id, id).await?.ok_or_else(GatewayError::not_found)
+    }
+
+    /// Changes one of one's own keys. It holds from the next request on.
+    pub async fn update_token(
+        &self,
+        owner: &User,
+        id: TokenId,
+        change: &TokenChange,
+    ) -> Result<Token, GatewayError> {
+        let now = self.now();
+        if let Some(name) = &change.name {
+            check_name(name, "name")?;
+        }
+        if let Some(end) = change.expires_at {
+            check_end(end, now)?;
+        }
+        match self.0.store.tokens.update(owner.id, id, change, now).await? {
+            TokenChanged::Changed => {}
+            TokenChanged::NotFound => return Err(GatewayError::not_found()),
+            TokenChanged::BelowUse => {
+                return Err(GatewayError::new(
+                    ErrorKind::Conflict,
+                    "quota_below_use",
+                    "the key has already spent or holds more than that",
+                ));
+            }
+        }
+        let token = self.token(owner, id).await?;
+        self.0.cache.forget(&SnapshotKey::Principal(token.digest)).await;
+        Ok(token)
+    }
+
+    /// Deletes one of one's own keys. It spends nothing from the next request on.
+    pub async fn delete_token(&self, owner: &User, id: TokenId) -> Result<(), GatewayError> {
+        let token = self.token(owner, id).await?;
+        self.0.store.tokens.delete(owner.id, id).await?;
+        self.0.cache.forget(&SnapshotKey::Principal(token.digest)).await;
+        Ok(())
+    }
+}
+
+fn check_end(end: Option<Timestamp>, now: Timestamp) -> Result<(), GatewayError> {
+    if end.is_some_and(|end| end <= now) {
+        return Err(GatewayError::invalid("expired_at lies in the past").about("expired_at"));
+    }
+    Ok(())
+}

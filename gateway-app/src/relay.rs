@@ -1,0 +1,224 @@
+//! The relay: one way in and one way out.
+//!
+//! admit -> estimate -> reserve -> select -> encode -> upstream -> commit point -> stream -> settle.
+//! No step goes back up, but failover from before the commit point to select. What is reserved is
+//! settled by [`exit::Exit`], whatever ends the call.
+
+mod attempt;
+mod exit;
+mod stream;
+
+pub use stream::RelayStream;
+
+use crate::{ErrorKind, Gateway, GatewayError, RequestContext, gateway::Parts};
+use attempt::Outcome;
+use exit::Exit;
+use futures_util::future::{Either, select};
+use gateway_domain::{
+    EndReason, Fault, FaultKind, ModelCall, Price, Timestamp,
+    policy::{admission, estimate, select as policy_select},
+    relay::{CallFacts, Next, Relay},
+};
+use gateway_ports::{
+    Answer, Hold, Principal, Refusal, Reserved, Routing, Settings, UnpricedModels,
+};
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// What a call comes to.
+#[derive(Debug)]
+pub enum Reply {
+    /// A whole answer.
+    Whole(Answer),
+    /// A stream. Dropping it hangs up on the upstream and settles the call.
+    Stream(Box<RelayStream>),
+}
+
+impl Gateway {
+    /// Relays a call for a key that was let in.
+    pub async fn relay(
+        &self,
+        principal: Arc<Principal>,
+        call: ModelCall,
+        context: &RequestContext,
+    ) -> Result<Reply, GatewayError> {
+        let parts = &self.0;
+        let routing = parts.routing().await?;
+        policy_select::check_served(&routing.channels, &call.model)?;
+        admission::admit_model(&principal.token, &call.model)?;
+        let price = price(parts, &routing.settings)?;
+        let facts = CallFacts {
+            request_id: context.request_id.clone(),
+            user_id: principal.user.id,
+            token_id: principal.token.id,
+            model: call.model.as_str().to_owned(),
+            stream: call.stream,
+            prompt_estimate: call.prompt.estimate(),
+            price,
+            started: context.started,
+        };
+        let mut exit = Exit::new(parts.clone(), Relay::new(facts));
+        if let Err(error) = reserve(parts, principal, &call, price, context).await {
+            exit.nothing_held();
+            return Err(error);
+        }
+        run(parts, &routing, &call, exit).await
+    }
+}
+
+fn price(parts: &Parts, settings: &Settings) -> Result<Price, GatewayError> {
+    match settings.unpriced_models.unwrap_or(parts.config.unpriced_models) {
+        UnpricedModels::Charge => Ok(settings.default_price.unwrap_or(Price::DEFAULT)),
+        UnpricedModels::Refuse => {
+            tracing::warn!("a call was refused because its model has no price");
+            Err(GatewayError::new(
+                ErrorKind::Unavailable,
+                "model_not_priced",
+                "this model has no price yet",
+            ))
+        }
+    }
+}
+
+/// Holds the most that the call may cost. A key that changed since it was read is looked up again,
+/// once.
+async fn reserve(
+    parts: &Arc<Parts>,
+    mut principal: Arc<Principal>,
+    call: &ModelCall,
+    price: Price,
+    context: &RequestContext,
+) -> Result<(), GatewayError> {
+    let completion = call.completion_bound();
+    let amount = estimate::reserve_amount(&call.prompt, completion, &price);
+    let floor = price.cost(&gateway_domain::TokenCounts {
+        prompt: call.prompt.estimate(),
+        ..gateway_domain::TokenCounts::default()
+    });
+    let life = parts.config.timeouts.total + Duration::from_secs(60);
+    for look in 0..2 {
+        let hold = Hold {
+            request_id: context.request_id.clone(),
+            user_id: principal.user.id,
+            token_id: principal.token.id,
+            token_revision: principal.token.revision,
+            amount,
+            floor,
+            model: call.model.as_str().to_owned(),
+            stream: call.stream,
+            price,
+            idempotency_key: context.idempotency_key.clone(),
+            created_at: context.started,
+            expires_at: context.started.plus(life),
+        };
+        match within(parts, parts.config.timeouts.ledger, parts.store.ledger.reserve(&hold)).await {
+            Some(Ok(Reserved::Granted)) => return Ok(()),
+            Some(Ok(Reserved::Refused(Refusal::Stale))) if look == 0 => {
+                principal = look_again(parts, &principal, call, context).await?;
+            }
+            Some(Ok(Reserved::Refused(refusal))) => return Err(refusal.into()),
+            Some(Err(error)) => return Err(GatewayError::ledger_unavailable(Some(error))),
+            None => return Err(GatewayError::ledger_unavailable(None)),
+        }
+    }
+    Err(GatewayError::invalid_api_key())
+}
+
+async fn look_again(
+    parts: &Arc<Parts>,
+    stale: &Principal,
+    call: &ModelCall,
+    context: &RequestContext,
+) -> Result<Arc<Principal>, GatewayError> {
+    let digest = stale.token.digest;
+    parts.cache.forget(&gateway_ports::SnapshotKey::Principal(digest)).await;
+    let principal = parts.principal(&digest).await?;
+    admission::admit_key(&principal.user, &principal.token, context.address, context.started)?;
+    admission::admit_model(&principal.token, &call.model)?;
+    Ok(principal)
+}
+
+/// Tries channels until one answers, or none is left, or it is the caller's own fault.
+async fn run(
+    parts: &Arc<Parts>,
+    routing: &Routing,
+    call: &ModelCall,
+    mut exit: Exit,
+) -> Result<Reply, GatewayError> {
+    let mut tried = Vec::new();
+    let mut last: Option<Fault> = None;
+    loop {
+        let bytes = parts.runtime.entropy.bytes();
+        let random = bytes.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
+        let Some(channel) = policy_select::select(&routing.channels, &call.model, &tried, random)
+        else {
+            let error = last
+                .map_or_else(|| policy_select::NoChannel::NoneEnabled.into(), GatewayError::from);
+            return Err(refuse(exit, error));
+        };
+        tried.push(channel.id);
+        let upstream_model = channel.model_mapping.upstream(&call.model);
+        exit.relay().send(channel.id, upstream_model.as_str());
+        let fault = match attempt::attempt(parts, channel, call, &mut exit).await {
+            Ok(Outcome::Whole(answer)) => return Ok(whole(parts, exit, answer)),
+            Ok(Outcome::Stream(opened)) => {
+                return Ok(Reply::Stream(Box::new(RelayStream::new(opened, exit))));
+            }
+            Err(fault) => fault,
+        };
+        tracing::warn!(
+            request_id = %exit.relay().facts().request_id,
+            channel_id = channel.id.0,
+            kind = ?fault.kind,
+            message = fault.message,
+            "a channel failed before its answer began"
+        );
+        let next = exit.relay().fail(fault.kind);
+        if next == Next::GiveUp {
+            return Err(refuse(exit, fault.into()));
+        }
+        last = Some(worse(last, fault));
+    }
+}
+
+/// Of two channels' faults the one that tells the caller more: that it may help to wait.
+fn worse(last: Option<Fault>, fault: Fault) -> Fault {
+    match last {
+        Some(last) if last.kind == FaultKind::RateLimited => last,
+        _ => fault,
+    }
+}
+
+fn whole(parts: &Arc<Parts>, mut exit: Exit, answer: Answer) -> Reply {
+    let now = parts.runtime.clock.now();
+    let relay = exit.relay();
+    relay.commit(now);
+    relay.produced(answer.text);
+    if let Some(counts) = answer.usage {
+        relay.reported(counts);
+    }
+    exit.end(EndReason::Complete, 200);
+    Reply::Whole(answer)
+}
+
+fn refuse(mut exit: Exit, error: GatewayError) -> GatewayError {
+    let reason = match error.kind {
+        ErrorKind::UpstreamTimeout => EndReason::Timeout,
+        _ => EndReason::Refused,
+    };
+    exit.end(reason, error.kind.status());
+    error
+}
+
+/// A future's result, or `None` if it took longer.
+async fn within<F: Future>(parts: &Parts, limit: Duration, future: F) -> Option<F::Output> {
+    let timer = parts.runtime.timer.sleep(limit);
+    match select(pin!(future), timer).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(((), _)) => None,
+    }
+}
+
+/// What is left of a limit that began at `since`.
+fn left(parts: &Parts, since: Timestamp, limit: Duration) -> Duration {
+    limit.saturating_sub(parts.runtime.clock.now().since(since))
+}

@@ -1,0 +1,223 @@
+//! A streamed answer on its way to the client.
+
+use super::{
+    attempt::{fault_of_exchange, timeout},
+    exit::Exit,
+    within,
+};
+use futures_util::{Stream, StreamExt, future::BoxFuture};
+use gateway_domain::{EndReason, Fault, FaultKind, Timestamp};
+use gateway_ports::{ByteStream, StreamDecoder, StreamEvent};
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+/// How long the end of an answer's body is waited for, so that its connection can be used again.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// An upstream's stream, before the commit point.
+pub(super) struct Opened {
+    body: ByteStream,
+    decoder: Box<dyn StreamDecoder>,
+    pending: VecDeque<StreamEvent>,
+    scratch: Vec<StreamEvent>,
+    body_over: bool,
+}
+
+impl Opened {
+    pub(super) fn new(body: ByteStream, decoder: Box<dyn StreamDecoder>) -> Self {
+        Self { body, decoder, pending: VecDeque::new(), scratch: Vec::new(), body_over: false }
+    }
+
+    /// Reads up to the first meaningful event, which stays to be delivered. Whatever comes instead
+    /// is a fault, and another channel may be tried.
+    pub(super) async fn wait_for_answer(
+        mut self,
+        exit: &mut Exit,
+        limit: Duration,
+    ) -> Result<Self, Fault> {
+        let parts = exit.parts().clone();
+        let ready = async {
+            loop {
+                let mut failed = None;
+                for event in &self.pending {
+                    match event {
+                        StreamEvent::Failed(fault) => failed = Some(fault.clone()),
+                        event if event.is_meaningful() => return Ok(()),
+                        _ => {}
+                    }
+                }
+                if let Some(fault) = failed {
+                    return Err(fault);
+                }
+                if self.body_over {
+                    return Err(Fault::new(FaultKind::Malformed, "the answer is empty"));
+                }
+                // What came before the answer, such as comments, is not kept.
+                self.pending.retain(|event| matches!(event, StreamEvent::Usage(_)));
+                poll_fn(|context| self.poll_read(context)).await?;
+            }
+        };
+        within(&parts, limit, ready).await.ok_or_else(timeout)??;
+        exit.relay().commit(parts.runtime.clock.now());
+        exit.answering();
+        Ok(self)
+    }
+
+    /// Reads once from the upstream and decodes what came.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        match ready!(self.body.poll_next_unpin(context)) {
+            Some(Ok(bytes)) => self.decoder.feed(bytes, &mut self.scratch),
+            Some(Err(error)) => {
+                self.body_over = true;
+                return Poll::Ready(Err(fault_of_exchange(&error)));
+            }
+            None => {
+                self.body_over = true;
+                self.decoder.finish(&mut self.scratch);
+            }
+        }
+        self.pending.extend(self.scratch.drain(..));
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A streamed answer. It ends with [`StreamEvent::Done`] or [`StreamEvent::Failed`]; dropping it
+/// earlier hangs up on the upstream. Either way the call is settled.
+pub struct RelayStream {
+    opened: Opened,
+    exit: Exit,
+    last_read: Timestamp,
+    deadline: Timestamp,
+    watch: BoxFuture<'static, ()>,
+    over: bool,
+}
+
+impl fmt::Debug for RelayStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayStream").field("exit", &self.exit).finish_non_exhaustive()
+    }
+}
+
+impl RelayStream {
+    pub(super) fn new(opened: Opened, mut exit: Exit) -> Self {
+        let parts = exit.parts().clone();
+        let timeouts = parts.config.timeouts;
+        Self {
+            opened,
+            last_read: parts.runtime.clock.now(),
+            deadline: exit.relay().facts().started.plus(timeouts.total),
+            watch: parts.runtime.timer.sleep(timeouts.idle),
+            exit,
+            over: false,
+        }
+    }
+
+    fn finish(&mut self, reason: EndReason) {
+        self.over = true;
+        self.exit.end(reason, 200);
+        self.release();
+    }
+
+    /// Gives the connection back if the upstream is done with it, and drops it otherwise.
+    fn release(&mut self) {
+        if self.opened.body_over {
+            return;
+        }
+        self.opened.body_over = true;
+        let empty: ByteStream = Box::pin(futures_util::stream::empty());
+        let mut body = std::mem::replace(&mut self.opened.body, empty);
+        let parts = self.exit.parts().clone();
+        self.exit.parts().runtime.background.spawn(Box::pin(async move {
+            let drain = async { while let Some(Ok(_)) = body.next().await {} };
+            within(&parts, DRAIN, drain).await;
+        }));
+    }
+
+    /// The watch went off: time is over, or it is set again for what is left. It is set once and
+    /// not moved by every read, because reads are many.
+    fn check_time(&mut self) -> Option<(EndReason, Fault)> {
+        let parts = self.exit.parts().clone();
+        let now = parts.runtime.clock.now();
+        let idle = parts.config.timeouts.idle;
+        if now >= self.deadline {
+            return Some((
+                EndReason::Timeout,
+                Fault::new(FaultKind::Timeout, "the call took too long"),
+            ));
+        }
+        let quiet = now.since(self.last_read);
+        if quiet >= idle {
+            return Some((EndReason::UpstreamIdle, timeout()));
+        }
+        self.watch =
+            parts.runtime.timer.sleep(idle.saturating_sub(quiet).min(self.deadline.since(now)));
+        None
+    }
+
+    fn deliver(&mut self, event: StreamEvent, at_end: bool) -> StreamEvent {
+        match &event {
+            StreamEvent::Usage(counts) => self.exit.relay().reported(*counts),
+            StreamEvent::Done => self.finish(EndReason::Complete),
+            StreamEvent::Failed(fault) => {
+                tracing::warn!(
+                    request_id = %self.exit.relay().facts().request_id,
+                    kind = ?fault.kind,
+                    message = fault.message,
+                    "an answer broke off"
+                );
+                self.over = true;
+                self.exit.end(
+                    if at_end { EndReason::UpstreamCut } else { EndReason::UpstreamError },
+                    200,
+                );
+            }
+            other => {
+                let text = other.text();
+                self.exit.relay().produced(text);
+            }
+        }
+        event
+    }
+}
+
+impl Stream for RelayStream {
+    type Item = StreamEvent;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
+        let this = self.get_mut();
+        loop {
+            if this.over {
+                return Poll::Ready(None);
+            }
+            if let Some(event) = this.opened.pending.pop_front() {
+                let at_end = this.opened.body_over;
+                return Poll::Ready(Some(this.deliver(event, at_end)));
+            }
+            if this.opened.body_over {
+                // A decoder that says nothing at the end of a stream leaves it unfinished.
+                let fault = Fault::new(FaultKind::Malformed, "the upstream's stream broke off");
+                return Poll::Ready(Some(this.deliver(StreamEvent::Failed(fault), true)));
+            }
+            match this.opened.poll_read(context) {
+                Poll::Ready(Ok(())) => this.last_read = this.exit.parts().runtime.clock.now(),
+                Poll::Ready(Err(fault)) => {
+                    return Poll::Ready(Some(this.deliver(StreamEvent::Failed(fault), true)));
+                }
+                Poll::Pending => {
+                    ready!(this.watch.as_mut().poll(context));
+                    if let Some((reason, fault)) = this.check_time() {
+                        this.over = true;
+                        this.exit.end(reason, 200);
+                        return Poll::Ready(Some(StreamEvent::Failed(fault)));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+"""Clients that hang up, and clients that read slowly."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import scripts
+from checks import expect
+from polling import wait_for, wait_until_steady
+from rawhttp import RawConnection
+from world import HELLO
+
+IN_TIME = 2.0
+"""Seconds within which the upstream must learn that nobody listens any more."""
+
+
+def begin(rig, stream: bool = True, receive_buffer: int | None = None, **body) -> RawConnection:
+    connection = RawConnection(rig.site.gateway.url, receive_buffer)
+    connection.post("/v1/chat/completions", rig.token.key, {"model": rig.model, "messages": HELLO, "stream": stream, **body})
+    return connection
+
+
+def request_id(connection: RawConnection) -> str:
+    head = connection.received.split(b"\r\n\r\n")[0].decode()
+    return next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("x-request-id: "))
+
+
+def assert_dropped_and_charged(rig, connection, how: str) -> None:
+    connection.read_until(b"begun")
+    began = time.monotonic()
+    connection.hang_up(how)
+    dropped = rig.route.last.wait_dropped(IN_TIME)
+    assert dropped - began < IN_TIME
+    row = rig.wait_row(request_id(connection))
+    assert row["end_reason"] == "client_gone" and row["quota"] > 0 and row["stream"] is True, row
+    assert rig.token.fresh()["used_quota"] == row["quota"]
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_hanging_up_on_a_thinking_upstream_drops_it(lab, how):
+    rig = lab.rig(scripts.broken_stream(["begun"], "stall"))
+    assert_dropped_and_charged(rig, begin(rig), how)
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_hanging_up_on_a_talking_upstream_drops_it(lab, how):
+    rig = lab.rig(scripts.endless("begun and going on and on " * 20))
+    assert_dropped_and_charged(rig, begin(rig, max_tokens=100_000), how)
+
+
+def test_the_sdks_close_drops_the_upstream(lab):
+    rig = lab.rig(scripts.broken_stream(["begun"], "stall"))
+    stream = rig.sdk().chat.completions.create(model=rig.model, messages=HELLO, stream=True)
+    while next(stream).choices[0].delta.content != "begun":
+        pass
+    stream.close()
+    rig.route.last.wait_dropped(IN_TIME)
+    row = rig.wait_row(stream.response.headers["x-request-id"])
+    assert row["end_reason"] == "client_gone" and row["quota"] > 0
+
+
+def test_what_was_delivered_is_charged(lab):
+    """The estimate follows the text that was sent, not only the prompt."""
+    rows = []
+    for words in (10, 1000):
+        rig = lab.rig(scripts.broken_stream(["word " * words + "begun"], "stall"))
+        connection = begin(rig)
+        connection.read_until(b"begun")
+        connection.hang_up("fin")
+        rows.append(rig.wait_row(request_id(connection)))
+    short, long = rows
+    assert short["prompt_tokens"] == long["prompt_tokens"]
+    assert long["completion_tokens"] > 20 * short["completion_tokens"], rows
+    for row in rows:
+        assert row["estimated"] is True and row["quota"] == scripts.cost(row["prompt_tokens"], row["completion_tokens"])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_hanging_up_before_the_first_byte_is_charged_too(lab, stream):
+    """The provider has accepted the call, and bills it."""
+    gate = lab.gate()
+    rig = lab.rig(scripts.stream(gates={0: gate}) if stream else scripts.chat(gate=gate))
+    connection = begin(rig, stream)
+    gate.wait_arrived()
+    connection.hang_up("fin")
+    # Whether the gateway gives up at once or waits for the usage: it ends when the upstream does.
+    gate.open()
+    row = rig.token.wait_only_row()
+    assert row["end_reason"] == "client_gone" and row["quota"] > 0, row
+
+
+def test_the_hold_is_given_back(lab):
+    """The balance covers one call at a time: a call that was hung up on must not block the next."""
+    rig = lab.rig(scripts.broken_stream(["begun"], "stall"), owner=lab.user(quota=45_000))
+    connection = begin(rig, max_tokens=10_000)
+    connection.read_until(b"begun")
+    expect(rig.chat(max_tokens=10_000), 429, "quota_reserved")
+    connection.hang_up("rst")
+    row = rig.wait_row(request_id(connection))
+    assert 0 < row["quota"] < 5000
+    rig.route.play(scripts.chat())
+    rig.wait_row(expect(rig.chat(max_tokens=10_000), 200))
+    assert rig.user.fresh()["quota"] == 45_000 - row["quota"] - scripts.cost()
+
+
+def test_many_who_hang_up_leave_nothing_behind(lab):
+    rig = lab.rig(scripts.broken_stream(["begun"], "stall"))
+
+    def come_and_go(number: int) -> None:
+        connection = begin(rig)
+        connection.read_until(b"begun")
+        connection.hang_up("rst" if number % 2 else "fin")
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(come_and_go, range(20)))
+    for request in rig.route.requests:
+        request.wait_dropped(5)
+    wait_for(lambda: len(rig.token.rows()) == 20, "20 usage rows", detail=lambda: len(rig.token.rows()))
+    assert {row["end_reason"] for row in rig.token.rows()} == {"client_gone"}
+
+
+def test_a_slow_reader_holds_the_upstream_back(lab):
+    """What nobody reads is not piled up in the gateway: the upstream has to wait."""
+    rig = lab.rig(scripts.endless("begun " + "x" * 10_000))
+    process = getattr(rig.site.gateway, "process", None)
+    before = rig.site.gateway.memory_kib() if process else 0
+    connection = begin(rig, receive_buffer=65_536, max_tokens=100_000)
+    connection.read_until(b"begun")
+    request = rig.route.last
+    sent = wait_until_steady(lambda: request.sent, "an upstream that nobody reads from")
+    # What the kernel's own buffers take is not the gateway's doing.
+    assert sent < 128 * 2**20, f"the gateway swallowed {sent} bytes"
+    if process:
+        grown = rig.site.gateway.memory_kib() - before
+        assert grown < 16 * 1024, f"one slow reader cost {grown} KiB of memory"
+    began = time.monotonic()
+    connection.hang_up("rst")
+    assert request.wait_dropped(IN_TIME) - began < IN_TIME
+    assert rig.wait_row(request_id(connection))["end_reason"] == "client_gone"
+
+
+def test_a_slow_reader_gets_everything(lab):
+    pieces = [f"{number:05d} " + "x" * 2000 for number in range(1000)]
+    rig = lab.rig(scripts.stream(pieces))
+    with begin(rig, receive_buffer=8192, max_tokens=10_000) as connection:
+        connection.read_until(b"00000")
+        connection.read_until(b"[DONE]", timeout=30)
+    received = connection.received
+    assert [received.count(b"%05d x" % number) for number in range(1000)] == [1] * 1000
+    assert rig.wait_row(request_id(connection))["end_reason"] == "complete"

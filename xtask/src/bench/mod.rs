@@ -1,0 +1,148 @@
+//! `cargo xtask bench`: what the gateway costs over a bare proxy.
+//!
+//! Three processes of release builds: a fast mock of a provider, the proxied process (the gateway,
+//! or the floor: a hyper reverse proxy that does nothing else), and a load generator. Both proxies
+//! run in the same session, in alternating rounds, so that a busy machine disturbs them alike; the
+//! median of the rounds counts. Mock, floor and load are hidden commands of this program.
+
+mod account;
+mod api;
+mod callgrind;
+mod events;
+mod floor;
+mod load;
+mod measure;
+mod mock;
+mod open_streams;
+mod proc;
+mod profile;
+mod report;
+mod rig;
+mod scenario;
+mod server;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+
+use self::measure::Plan;
+use self::rig::Rig;
+use self::scenario::Scenario;
+use crate::{process, workspace};
+
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Args {
+    /// Shorter rounds and fewer of them
+    #[arg(long)]
+    quick: bool,
+    /// Also write every round and every median to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Count user-space instructions a small request under valgrind instead
+    #[arg(long)]
+    callgrind: bool,
+    /// Show where the gateway spends its time on small requests instead
+    #[arg(long, conflicts_with = "callgrind")]
+    profile: bool,
+    /// Run this scenario alone
+    #[arg(long, value_enum)]
+    only: Option<Scenario>,
+    /// The gateway's `SQLITE_SYNCHRONOUS`
+    #[arg(long, value_parser = ["full", "normal"], default_value = "full")]
+    synchronous: String,
+    /// The gateway's `WORKER_THREADS`: all processes share one CPU, so more than one only costs
+    #[arg(long, default_value_t = 1)]
+    worker_threads: u16,
+    /// Leave the gateway out (to work on the benchmark itself)
+    #[arg(long, hide = true)]
+    floor_only: bool,
+    /// Trust that the release builds are up to date
+    #[arg(long, hide = true)]
+    no_build: bool,
+}
+
+/// The parts of the benchmark that are processes of their own.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Role {
+    /// Answers like a provider, fast
+    #[command(name = "bench-mock", hide = true)]
+    Mock,
+    /// Passes everything on
+    #[command(name = "bench-floor", hide = true)]
+    Floor {
+        /// Where to
+        #[arg(long)]
+        upstream: SocketAddr,
+    },
+    /// Sends requests and measures
+    #[command(name = "bench-load", hide = true)]
+    Load(load::Args),
+}
+
+/// Plays one of the three parts until it is killed or done.
+pub(crate) fn play(role: Role) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match role {
+            Role::Mock => mock::run().await,
+            Role::Floor { upstream } => floor::run(upstream).await,
+            Role::Load(args) => load::run(args).await,
+        }
+    })
+}
+
+/// Builds, measures, reports.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the benchmark reads Linux's /proc and pins processes to a CPU"
+    );
+    if !args.no_build {
+        build(args.floor_only)?;
+    }
+    let rig = Rig::new(args)?;
+    if args.callgrind {
+        return callgrind::run(&rig);
+    }
+    if args.profile {
+        return profile::run(&rig);
+    }
+    let plan = Plan::new(args.quick);
+    let mut results = Vec::new();
+    for scenario in Scenario::ALL {
+        if args.only.is_none_or(|only| only == scenario) {
+            eprintln!("{}", scenario.title());
+            results.extend(measure::measure(&rig, scenario, &plan)?);
+        }
+    }
+    println!("{}", report::markdown(&results, &rig));
+    if let Some(path) = &args.json {
+        let json = serde_json::to_string_pretty(&report::json(&results, &rig))?;
+        fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn build(floor_only: bool) -> Result<()> {
+    let mut command = process::cargo(["build", "--release", "--locked", "-p", "xtask"]);
+    if !floor_only {
+        command.args(["-p", "adapter-tokio"]);
+    }
+    process::run(&mut command)
+}
+
+/// A program of the release build.
+fn release(name: &str) -> Result<PathBuf> {
+    let path = workspace::target_dir()?.join("release").join(name);
+    ensure!(path.exists(), "{} has not been built", path.display());
+    Ok(path)
+}
+
+/// Counts become fractions only to be shown.
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark stay far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

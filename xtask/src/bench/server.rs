@@ -1,0 +1,86 @@
+//! A process that listens: started, ready, and ended with the value that holds it.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+/// A program is ready, or something is wrong. Under valgrind it takes its time.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// A started program that listens; it ends with this value.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a program and waits until it says `listening on http://ADDRESS`.
+    pub(super) fn start(mut command: Command, name: &str) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        let stdout = child.stdout.take();
+        let (sender, receiver) = mpsc::channel();
+        // Reads on to the end, so that the program never waits for us.
+        std::thread::spawn(move || {
+            for line in stdout.into_iter().flat_map(|out| BufReader::new(out).lines()) {
+                let address = line.ok().and_then(|line| address(&line));
+                if let Some(address) = address {
+                    // Nobody waits for a second address.
+                    let _ = sender.send(address);
+                }
+            }
+        });
+        let Ok(address) = receiver.recv_timeout(READY_WITHIN) else {
+            end(&mut child);
+            bail!("{name} did not say where it listens");
+        };
+        Ok(Self { child, address })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Kills a child that may have ended already.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The address in `listening on http://127.0.0.1:8787`, whatever stands around it.
+fn address(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("listening on http://")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_tells_the_address() {
+        let expected: SocketAddr = "127.0.0.1:4711".parse().unwrap();
+        assert_eq!(address("listening on http://127.0.0.1:4711"), Some(expected));
+        assert_eq!(address("listening on http://127.0.0.1:4711 (2 threads)"), Some(expected));
+        assert_eq!(address("starting"), None);
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_an_error() {
+        assert!(Server::start(Command::new("true"), "nothing").is_err());
+    }
+}
