@@ -25,6 +25,3 @@ pub use gateway::{Gateway, GatewayBuilder, MissingPart, Runtime};
 pub use relay::{RelayStream, Reply};
 pub use session::SessionKey;
 pub use vault::{MasterKeys, Vault};
-
-#[cfg(test)]
-mod tests;

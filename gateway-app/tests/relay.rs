@@ -1,0 +1,470 @@
+//! The relay on mocks: what reaches an upstream, what reaches the ledger, and what never does.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, stream};
+use gateway_app::{
+    Config, Gateway, GatewayError, MasterKeys, Reply, RequestContext, Runtime, SessionKey, Vault,
+    manage::{accounts::Registration, channels::ChannelRequest, tokens::TokenRequest},
+};
+use gateway_domain::{CallRecord, EndReason, ModelCall, ProviderKind, Timestamp, User};
+use gateway_ports::{
+    BalanceChange, ByteStream, Principal, Refusal, Reserved, Settled, Store, StoreError,
+    StreamEvent, Upstream, UpstreamError, UsageFilter,
+    memory::{self, CollectedTasks, ManualClock, MemorySnapshots, PlainHasher, SeededEntropy},
+};
+use gateway_ports::{ledger::MockLedger, upstream::MockUpstream};
+use http::Response;
+use mockall::predicate::{always, function};
+use secrecy::SecretString;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// A gateway on fakes, with a user, a key and a channel.
+struct Bench {
+    gateway: Gateway,
+    store: Store,
+    clock: ManualClock,
+    tasks: CollectedTasks,
+    key: String,
+    admin: User,
+}
+
+fn gateway(
+    store: &Store,
+    upstream: Arc<dyn Upstream>,
+    clock: &ManualClock,
+    tasks: &CollectedTasks,
+) -> Gateway {
+    Gateway::builder()
+        .config(Config { allow_loopback: true, ..Config::default() })
+        .store(store.clone())
+        .cache(Arc::new(MemorySnapshots::new(Arc::new(clock.clone()))))
+        .upstream(upstream)
+        .providers(adapter_providers::defaults().unwrap())
+        .runtime(Runtime {
+            clock: Arc::new(clock.clone()),
+            timer: Arc::new(clock.clone()),
+            entropy: Arc::new(SeededEntropy::new(7)),
+            background: Arc::new(tasks.clone()),
+            hasher: Arc::new(PlainHasher),
+        })
+        .sessions(SessionKey::new(&SecretString::from("0123456789abcdef0123456789abcdef")).unwrap())
+        .vault(Vault::new(MasterKeys::parse(&MasterKeys::format("k", &[1; 32])).unwrap()))
+        .build()
+        .unwrap()
+}
+
+impl Bench {
+    /// Everything stored in memory; `ledger` replaces the memory ledger once the user has money.
+    async fn new(upstream: impl Upstream + 'static, ledger: Option<MockLedger>) -> Self {
+        let mut store = memory::store();
+        let (clock, tasks) =
+            (ManualClock::at(Timestamp::from_millis(1_000_000)), CollectedTasks::default());
+        let upstream: Arc<dyn Upstream> = Arc::new(upstream);
+        let gateway_ = gateway(&store, upstream.clone(), &clock, &tasks);
+        gateway_.ensure_admin().await.unwrap();
+        let admin = store.users.find_by_username("admin").await.unwrap().unwrap().user;
+        let registration =
+            Registration { username: "bob".into(), password: "test123".into(), email: None };
+        let id = gateway_.register(registration).await.unwrap();
+        store
+            .ledger
+            .change_balance(id, BalanceChange::Set(gateway_domain::Credits::saturating(1_000_000)))
+            .await
+            .unwrap();
+        let user = store.users.find(id).await.unwrap().unwrap();
+        let (_, key) = gateway_
+            .create_token(&user, TokenRequest { name: "k".into(), ..TokenRequest::default() })
+            .await
+            .unwrap();
+        if let Some(ledger) = ledger {
+            store.ledger = Arc::new(ledger);
+        }
+        let gateway = gateway(&store, upstream, &clock, &tasks);
+        Self { gateway, store, clock, tasks, key: key.reveal().to_owned(), admin }
+    }
+
+    async fn channel(&self, name: &str, priority: i64) {
+        let request = ChannelRequest {
+            name: Some(name.into()),
+            kind: Some(ProviderKind::CUSTOM),
+            key: Some(SecretString::from("sk-provider-key")),
+            base_url: Some(format!("http://127.0.0.1:1/{name}")),
+            priority: Some(priority),
+            ..ChannelRequest::default()
+        };
+        self.gateway.create_channel(&self.admin, request).await.unwrap();
+    }
+
+    fn context(&self) -> RequestContext {
+        RequestContext {
+            request_id: self.gateway.new_request_id(),
+            address: None,
+            started: self.gateway.now(),
+            idempotency_key: None,
+        }
+    }
+
+    async fn principal(&self) -> Arc<Principal> {
+        self.gateway.authenticate_key(&self.key, &self.context()).await.unwrap()
+    }
+
+    async fn call(&self, body: &str) -> Result<Reply, GatewayError> {
+        let call = ModelCall::chat(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        self.gateway.relay(self.principal().await, call, &self.context()).await
+    }
+
+    async fn rows(&self) -> Vec<CallRecord> {
+        self.tasks.run().await;
+        self.store.usage.list(&UsageFilter::default(), None, 10).await.unwrap()
+    }
+
+    async fn held(&self) -> u64 {
+        self.store.users.find_by_username("bob").await.unwrap().unwrap().user.held.units()
+    }
+}
+
+const CHAT: &str = r#"{"model":"m","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}"#;
+const STREAM: &str =
+    r#"{"model":"m","max_tokens":10,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
+const ANSWER: &str = r#"{"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":9,"completion_tokens":5}}"#;
+const CHUNK: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hello\"}}]}\n\n";
+
+type Pieces = Vec<Result<Bytes, UpstreamError>>;
+
+fn body(pieces: Pieces) -> ByteStream {
+    Box::pin(stream::iter(pieces))
+}
+
+fn reply(status: u16, kind: &str, pieces: &[&str]) -> Result<Response<ByteStream>, UpstreamError> {
+    let pieces = pieces.iter().map(|p| Ok(Bytes::copy_from_slice(p.as_bytes()))).collect();
+    Ok(Response::builder().status(status).header("content-type", kind).body(body(pieces)).unwrap())
+}
+
+/// An upstream that must not be reached.
+fn unreachable() -> MockUpstream {
+    let mut upstream = MockUpstream::new();
+    upstream.expect_send().never();
+    upstream
+}
+
+#[tokio::test]
+async fn a_call_is_reserved_relayed_and_settled_once() {
+    let mut upstream = MockUpstream::new();
+    upstream.expect_send().times(1).returning(|_| reply(200, "application/json", &[ANSWER]));
+    let bench = Bench::new(upstream, None).await;
+    bench.channel("a", 0).await;
+    assert!(matches!(bench.call(CHAT).await.unwrap(), Reply::Whole(_)));
+    let rows = bench.rows().await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].quota.units(), rows[0].end_reason, rows[0].status),
+        (24, EndReason::Complete, 200)
+    );
+    assert_eq!(bench.held().await, 0);
+}
+
+#[tokio::test]
+async fn without_a_ledger_no_upstream_is_called() {
+    let mut ledger = MockLedger::new();
+    ledger.expect_reserve().times(1).returning(|_| Err(StoreError::unavailable("down")));
+    ledger.expect_settle().never();
+    let bench = Bench::new(unreachable(), Some(ledger)).await;
+    bench.channel("a", 0).await;
+    let error = bench.call(CHAT).await.unwrap_err();
+    assert_eq!((error.code, error.kind.status()), ("ledger_unavailable", 503));
+    bench.tasks.run().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_hangs_is_given_up() {
+    struct Hanging;
+    #[async_trait]
+    impl gateway_ports::Ledger for Hanging {
+        async fn reserve(&self, _: &gateway_ports::Hold) -> Result<Reserved, StoreError> {
+            std::future::pending().await
+        }
+        async fn settle(&self, _: &CallRecord) -> Result<Settled, StoreError> {
+            unreachable!("nothing was held")
+        }
+        async fn sweep(&self, _: Timestamp) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+        async fn change_balance(
+            &self,
+            _: gateway_domain::UserId,
+            _: BalanceChange,
+        ) -> Result<gateway_ports::BalanceChanged, StoreError> {
+            unreachable!()
+        }
+    }
+    let mut bench = Bench::new(unreachable(), None).await;
+    bench.channel("a", 0).await;
+    bench.store.ledger = Arc::new(Hanging);
+    bench.gateway = gateway(&bench.store, Arc::new(unreachable()), &bench.clock, &bench.tasks);
+    let mut call = Box::pin(bench.call(CHAT));
+    assert!((&mut call).now_or_never().is_none());
+    bench.clock.advance(Duration::from_secs(6));
+    assert_eq!(call.await.unwrap_err().code, "ledger_unavailable");
+}
+
+#[tokio::test]
+async fn refusals_of_the_ledger_have_codes_of_their_own() {
+    for (refusal, code, status) in [
+        (Refusal::Exhausted, "insufficient_quota", 403),
+        (Refusal::Held, "quota_reserved", 429),
+        (Refusal::Revoked, "invalid_api_key", 401),
+        (Refusal::Expired, "token_expired", 401),
+        (Refusal::UserDisabled, "account_disabled", 403),
+        (Refusal::Duplicate, "idempotency_conflict", 409),
+    ] {
+        let mut ledger = MockLedger::new();
+        ledger.expect_reserve().times(1).returning(move |_| Ok(Reserved::Refused(refusal)));
+        ledger.expect_settle().never();
+        let bench = Bench::new(unreachable(), Some(ledger)).await;
+        bench.channel("a", 0).await;
+        let error = bench.call(CHAT).await.unwrap_err();
+        assert_eq!((error.code, error.kind.status()), (code, status));
+        bench.tasks.run().await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_changed_is_looked_up_again_once() {
+    let mut ledger = MockLedger::new();
+    ledger.expect_reserve().times(2).returning(|_| Ok(Reserved::Refused(Refusal::Stale)));
+    let bench = Bench::new(unreachable(), Some(ledger)).await;
+    bench.channel("a", 0).await;
+    assert_eq!(bench.call(CHAT).await.unwrap_err().code, "invalid_api_key");
+}
+
+#[tokio::test]
+async fn a_failing_channel_is_passed_over_and_never_charged() {
+    let mut upstream = MockUpstream::new();
+    let goes_to = |name: &'static str| {
+        function(move |r: &http::Request<Bytes>| r.uri().path().contains(name))
+    };
+    upstream
+        .expect_send()
+        .with(goes_to("first"))
+        .times(1)
+        .returning(|_| reply(500, "text/plain", &["no"]));
+    upstream
+        .expect_send()
+        .with(goes_to("second"))
+        .times(1)
+        .returning(|_| Err(UpstreamError::Connect("refused".into())));
+    upstream
+        .expect_send()
+        .with(goes_to("third"))
+        .times(1)
+        .returning(|_| reply(200, "application/json", &[ANSWER]));
+    let bench = Bench::new(upstream, None).await;
+    for (name, priority) in [("third", 1), ("first", 3), ("second", 2), ("fourth", 0)] {
+        bench.channel(name, priority).await;
+    }
+    assert!(matches!(bench.call(CHAT).await.unwrap(), Reply::Whole(_)));
+    let rows = bench.rows().await;
+    assert_eq!((rows.len(), rows[0].attempts, rows[0].quota.units()), (1, 3, 24));
+}
+
+#[tokio::test]
+async fn a_callers_fault_is_not_tried_elsewhere() {
+    let mut upstream = MockUpstream::new();
+    upstream.expect_send().times(1).returning(|_| {
+        reply(
+            400,
+            "application/json",
+            &[r#"{"error":{"message":"temperature is too high","param":"temperature"}}"#],
+        )
+    });
+    let bench = Bench::new(upstream, None).await;
+    bench.channel("a", 0).await;
+    bench.channel("b", 0).await;
+    let error = bench.call(CHAT).await.unwrap_err();
+    assert_eq!((error.kind.status(), error.param.as_deref()), (400, Some("temperature")));
+    let rows = bench.rows().await;
+    assert_eq!(
+        (rows[0].end_reason, rows[0].quota.units(), rows[0].status),
+        (EndReason::Refused, 0, 400)
+    );
+}
+
+#[tokio::test]
+async fn an_error_in_a_200_is_no_answer() {
+    for (kind, text) in [
+        ("text/html", "<html>"),
+        ("application/json", ""),
+        ("application/json", r#"{"error":{"message":"overloaded"}}"#),
+        ("text/event-stream", ""),
+        ("text/event-stream", "data: [DONE]\n\n"),
+        ("text/event-stream", "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"),
+        ("application/json", ANSWER),
+    ] {
+        let mut upstream = MockUpstream::new();
+        upstream.expect_send().times(1).returning(move |_| reply(200, kind, &[text]));
+        let bench = Bench::new(upstream, None).await;
+        bench.channel("a", 0).await;
+        let error = bench.call(STREAM).await.unwrap_err();
+        assert_eq!(error.kind.status(), 502, "{kind} {text}: {error}");
+        let rows = bench.rows().await;
+        assert_eq!(
+            (rows[0].end_reason, rows[0].quota.units()),
+            (EndReason::Refused, 0),
+            "{kind} {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn streams_settle_however_they_end() {
+    let done = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":5}}\n\ndata: [DONE]\n\n";
+    let error = "data: {\"error\":{\"message\":\"overloaded\"}}\n\n";
+    for (pieces, reason, estimated, quota) in [
+        (vec![CHUNK, done], EndReason::Complete, false, 24),
+        (vec![CHUNK, "data: [DONE]\n\n"], EndReason::Complete, true, 9 + 3 * 2),
+        (vec![CHUNK, error], EndReason::UpstreamError, true, 9 + 3 * 2),
+        (vec![CHUNK], EndReason::UpstreamCut, true, 9 + 3 * 2),
+    ] {
+        let mut upstream = MockUpstream::new();
+        let sent = pieces.clone();
+        upstream.expect_send().times(1).returning(move |_| reply(200, "text/event-stream", &sent));
+        let bench = Bench::new(upstream, None).await;
+        bench.channel("a", 0).await;
+        let Reply::Stream(stream) = bench.call(STREAM).await.unwrap() else {
+            panic!("a stream was asked for")
+        };
+        let events: Vec<StreamEvent> = stream.collect().await;
+        let failed = matches!(events.last(), Some(StreamEvent::Failed(_)));
+        assert_eq!(failed, reason != EndReason::Complete);
+        let rows = bench.rows().await;
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (rows[0].end_reason, rows[0].estimated, rows[0].quota.units()),
+            (reason, estimated, quota),
+            "{pieces:?}"
+        );
+        assert_eq!(bench.held().await, 0);
+    }
+}
+
+/// An upstream whose stream gives some pieces and then nothing, and that notices its drop.
+#[derive(Debug)]
+struct Stalling {
+    pieces: Vec<&'static str>,
+    dropped: Arc<Mutex<bool>>,
+}
+
+struct OnDrop(Arc<Mutex<bool>>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() = true;
+    }
+}
+
+#[async_trait]
+impl Upstream for Stalling {
+    async fn send(&self, _: http::Request<Bytes>) -> Result<Response<ByteStream>, UpstreamError> {
+        let pieces = self.pieces.clone();
+        let guard = OnDrop(self.dropped.clone());
+        let stalled = stream::iter(pieces).map(|p| Ok(Bytes::from_static(p.as_bytes()))).chain(
+            stream::poll_fn(move |_| {
+                let _ = &guard;
+                std::task::Poll::Pending
+            }),
+        );
+        let body: ByteStream = Box::pin(stalled);
+        Ok(Response::builder().header("content-type", "text/event-stream").body(body).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_drops_the_upstream_and_pays_what_was_made() {
+    let dropped = Arc::new(Mutex::new(false));
+    let bench = Bench::new(Stalling { pieces: vec![CHUNK], dropped: dropped.clone() }, None).await;
+    bench.channel("a", 0).await;
+    let Reply::Stream(mut stream) = bench.call(STREAM).await.unwrap() else {
+        panic!("a stream was asked for")
+    };
+    assert!(stream.next().await.is_some());
+    assert!(!*dropped.lock().unwrap());
+    drop(stream);
+    assert!(*dropped.lock().unwrap());
+    let rows = bench.rows().await;
+    assert_eq!(
+        (rows[0].end_reason, rows[0].status, rows[0].quota.units()),
+        (EndReason::ClientGone, 200, 15)
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_pays_the_prompt() {
+    let bench = Bench::new(Stalling { pieces: vec![], dropped: Arc::default() }, None).await;
+    bench.channel("a", 0).await;
+    let mut call = Box::pin(bench.call(STREAM));
+    assert!((&mut call).now_or_never().is_none());
+    drop(call);
+    let rows = bench.rows().await;
+    assert_eq!(
+        (rows[0].end_reason, rows[0].status, rows[0].quota.units()),
+        (EndReason::ClientGone, 499, 9)
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_falls_silent_is_ended() {
+    let bench = Bench::new(Stalling { pieces: vec![CHUNK], dropped: Arc::default() }, None).await;
+    bench.channel("a", 0).await;
+    let Reply::Stream(mut stream) = bench.call(STREAM).await.unwrap() else {
+        panic!("a stream was asked for")
+    };
+    assert!(stream.next().await.is_some());
+    assert!(stream.next().now_or_never().is_none());
+    bench.clock.advance(Duration::from_secs(121));
+    assert!(matches!(stream.next().await, Some(StreamEvent::Failed(_))));
+    assert!(stream.next().await.is_none());
+    let rows = bench.rows().await;
+    assert_eq!(rows[0].end_reason, EndReason::UpstreamIdle);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_begin_in_time_is_a_timeout() {
+    let bench =
+        Bench::new(Stalling { pieces: vec![": thinking\n\n"], dropped: Arc::default() }, None)
+            .await;
+    bench.channel("a", 0).await;
+    let mut call = Box::pin(bench.call(STREAM));
+    assert!((&mut call).now_or_never().is_none());
+    bench.clock.advance(Duration::from_secs(121));
+    let error = call.await.unwrap_err();
+    assert_eq!((error.code, error.kind.status()), ("upstream_timeout", 504));
+    let rows = bench.rows().await;
+    assert_eq!((rows[0].end_reason, rows[0].quota.units()), (EndReason::Timeout, 0));
+}
+
+#[tokio::test]
+async fn a_settlement_is_tried_again_until_the_store_takes_it() {
+    let mut ledger = MockLedger::new();
+    ledger.expect_reserve().returning(|_| Ok(Reserved::Granted));
+    let mut failures = 2;
+    ledger.expect_settle().with(always()).times(3).returning(move |call| {
+        if failures > 0 {
+            failures -= 1;
+            return Err(StoreError::unavailable("busy"));
+        }
+        Ok(Settled { charged: call.quota })
+    });
+    let mut upstream = MockUpstream::new();
+    upstream.expect_send().returning(|_| reply(200, "application/json", &[ANSWER]));
+    let bench = Bench::new(upstream, Some(ledger)).await;
+    bench.channel("a", 0).await;
+    bench.call(CHAT).await.unwrap();
+    let mut settling = Box::pin(bench.tasks.run());
+    while (&mut settling).now_or_never().is_none() {
+        bench.clock.advance(Duration::from_secs(1));
+    }
+}
