@@ -1,4 +1,5 @@
 //! The relay on mocks: what reaches an upstream, what reaches the ledger, and what never does.
+#![expect(clippy::unwrap_used, reason = "a test says what broke by panicking")]
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -139,6 +140,7 @@ fn body(pieces: Pieces) -> ByteStream {
     Box::pin(stream::iter(pieces))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what an upstream returns")]
 fn reply(status: u16, kind: &str, pieces: &[&str]) -> Result<Response<ByteStream>, UpstreamError> {
     let pieces = pieces.iter().map(|p| Ok(Bytes::copy_from_slice(p.as_bytes()))).collect();
     Ok(Response::builder().status(status).header("content-type", kind).body(body(pieces)).unwrap())
