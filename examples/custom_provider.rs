@@ -47,7 +47,7 @@ impl Provider for Acme {
             .map_err(|e| ProviderError::Misconfigured(e.to_string()))
     }
 
-    fn decode(&self, _: &ModelCall, body: Bytes) -> Result<Answer, Fault> {
+    fn decode(&self, _: &ModelCall, _: &Target<'_>, body: Bytes) -> Result<Answer, Fault> {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let count = |name| body.get(name).and_then(Value::as_u64).unwrap_or(0);
         let usage = TokenCounts::of(count("tokens_in"), count("tokens_out"));
@@ -57,7 +57,7 @@ impl Provider for Acme {
         }
     }
 
-    fn decoder(&self, _: &ModelCall) -> Box<dyn StreamDecoder> {
+    fn decoder(&self, _: &ModelCall, _: &Target<'_>) -> Box<dyn StreamDecoder> {
         Box::new(Lines(Vec::new()))
     }
 }

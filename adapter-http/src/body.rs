@@ -89,17 +89,23 @@ impl<T: DeserializeOwned> FromRequest<App> for ApiJson<T> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, GatewayError> {
     let invalid = |code, message: String| GatewayError::new(ErrorKind::Invalid, code, message);
+    let not_json =
+        |why: &str| invalid("invalid_json", format!("the body is not valid JSON: {why}"));
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(invalid("invalid_json", String::from("the body is not a JSON object")));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let text = error.to_string();
-        match error.classify() {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let field = error.path().to_string();
+        let inner = error.into_inner();
+        let text = inner.to_string();
+        match inner.classify() {
             Category::Data if text.starts_with("unknown field") => invalid("unknown_field", text),
-            Category::Data => invalid("invalid_request", text),
-            Category::Syntax | Category::Eof | Category::Io => {
-                invalid("invalid_json", format!("the body is not valid JSON: {text}"))
-            }
+            Category::Data if field.is_empty() || field == "." => invalid("invalid_request", text),
+            Category::Data => invalid("invalid_request", format!("{field}: {text}")).about(field),
+            Category::Syntax | Category::Eof | Category::Io => not_json(&text),
         }
-    })
+    })?;
+    reader.end().map_err(|error| not_json(&error.to_string()))?;
+    Ok(value)
 }

@@ -29,8 +29,10 @@ pub(crate) async fn complete(
 ) -> Result<Response, OpenAiError> {
     let bytes = read(&app, &headers, body, MOST_CALL).await?;
     let call = ModelCall::chat(bytes)?;
+    let stream = call.stream;
     let shape = sse::Shape::new(&caller.context, &call);
     match app.gateway.relay(caller.principal, call, &caller.context).await? {
+        Reply::Whole(answer) if stream => Ok(sse::one_shot(shape, answer).into_response()),
         Reply::Whole(answer) => Ok(completion::whole(&shape, answer)),
         Reply::Stream(stream) => Ok(sse::response(shape, stream).into_response()),
     }

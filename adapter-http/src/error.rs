@@ -45,7 +45,7 @@ impl IntoResponse for ApiError {
 
 /// The body of an error in `OpenAI`'s shape; in mid-stream too.
 pub(crate) fn openai_body(error: &GatewayError) -> Value {
-    let kind = match (error.code, error.kind) {
+    let kind = match (error.code.as_ref(), error.kind) {
         ("insufficient_quota", _) => "insufficient_quota",
         (_, ErrorKind::Forbidden) => "permission_error",
         (_, ErrorKind::TooMany) => "rate_limit_error",
@@ -71,10 +71,10 @@ pub(crate) fn openai_body(error: &GatewayError) -> Value {
 
 fn respond(error: &GatewayError, body: Value) -> Response {
     if let Some(source) = &error.source {
-        tracing::error!(code = error.code, source = %chain(source.as_ref()), "a request failed");
+        tracing::error!(code = %error.code, source = %chain(source.as_ref()), "a request failed");
     }
     // A body that did not come in time has a status that no use case knows of.
-    let status = match error.code {
+    let status = match error.code.as_ref() {
         "request_timeout" => 408,
         "unsupported_media_type" => 415,
         "method_not_allowed" => 405,

@@ -86,8 +86,8 @@ pub fn router(gateway: Gateway, options: HttpOptions) -> Router {
     let with_slash = routes.clone().fallback(unknown);
     routes
         .fallback(move |request: Request| without_slash(with_slash, request))
-        .layer(middleware::from_fn_with_state(app, pipeline::arrive))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(app, pipeline::arrive))
 }
 
 /// A path with a slash at its end means the one without.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use gateway_app::{GatewayError, RelayStream, RequestContext};
 use gateway_domain::{Fault, FaultKind, ModelCall, TokenCounts};
-use gateway_ports::StreamEvent;
+use gateway_ports::{Answer, AnswerBody, StreamEvent};
 use http::{
     HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -38,12 +38,46 @@ impl Shape {
 }
 
 pub(crate) fn response(shape: Shape, stream: Box<RelayStream>) -> impl IntoResponse {
-    let headers = [
+    (headers(), Body::from_stream(Written { stream, writer: Writer::new(shape) }))
+}
+
+/// An answer that came whole although a stream was asked for, written as a stream.
+pub(crate) fn one_shot(shape: Shape, answer: Answer) -> impl IntoResponse {
+    let usage = answer.usage;
+    let mut writer = Writer::new(shape);
+    let mut bytes = Vec::new();
+    match answer.body {
+        AnswerBody::Verbatim(body) => bytes.extend(writer.split(&body)),
+        AnswerBody::Message(message) => {
+            let calls = message.tool_calls.into_iter().enumerate().map(|(index, call)| {
+                StreamEvent::ToolCall {
+                    index,
+                    id: Some(call.id),
+                    name: Some(call.name),
+                    arguments: call.arguments,
+                }
+            });
+            let events = message
+                .reasoning
+                .map(StreamEvent::Reasoning)
+                .into_iter()
+                .chain(message.text.map(StreamEvent::Text))
+                .chain(calls)
+                .chain([StreamEvent::Finish(message.finish)]);
+            bytes.extend(events.flat_map(|event| writer.write(event)).collect::<Vec<u8>>());
+        }
+    }
+    writer.usage = usage;
+    bytes.extend(writer.write(StreamEvent::Done));
+    (headers(), bytes)
+}
+
+fn headers() -> [(HeaderName, HeaderValue); 3] {
+    [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    (headers, Body::from_stream(Written { stream, writer: Writer::new(shape) }))
+    ]
 }
 
 /// A relay's events, written.
@@ -75,11 +109,12 @@ struct Writer {
     begun: bool,
     verbatim: bool,
     usage: Option<TokenCounts>,
+    estimated: Option<TokenCounts>,
 }
 
 impl Writer {
     fn new(shape: Shape) -> Self {
-        Self { shape, begun: false, verbatim: false, usage: None }
+        Self { shape, begun: false, verbatim: false, usage: None, estimated: None }
     }
 
     fn write(&mut self, event: StreamEvent) -> Bytes {
@@ -104,6 +139,10 @@ impl Writer {
             StreamEvent::Finish(reason) => self.delta([], Some(reason.as_str())),
             StreamEvent::Usage(counts) => {
                 self.usage = Some(counts);
+                Bytes::new()
+            }
+            StreamEvent::Estimated(counts) => {
+                self.estimated = Some(counts);
                 Bytes::new()
             }
             StreamEvent::Failed(fault) => frame(&openai_body(&broken(fault))),
@@ -136,11 +175,35 @@ impl Writer {
         self.chunk(choice, None)
     }
 
+    /// A completion of this dialect as chunks: each choice's message, then why it stopped.
+    fn split(&self, completion: &[u8]) -> Vec<u8> {
+        let completion: Value = serde_json::from_slice(completion).unwrap_or_default();
+        let choices = completion.get("choices").and_then(Value::as_array);
+        let mut bytes = Vec::new();
+        for choice in choices.into_iter().flatten() {
+            let index = choice.get("index").cloned().unwrap_or(json!(0));
+            let mut delta = choice.get("message").cloned().unwrap_or_default();
+            let calls = delta.get_mut("tool_calls").and_then(Value::as_array_mut);
+            for (i, call) in calls.into_iter().flatten().enumerate() {
+                if let Some(call) = call.as_object_mut() {
+                    call.insert(String::from("index"), json!(i));
+                }
+            }
+            let finish = choice.get("finish_reason").cloned().unwrap_or(json!("stop"));
+            let content = json!([{"index": index, "delta": delta, "finish_reason": null}]);
+            let end = json!([{"index": index, "delta": {}, "finish_reason": finish}]);
+            bytes.extend(self.chunk(content, None));
+            bytes.extend(self.chunk(end, None));
+        }
+        bytes
+    }
+
     fn done(&self) -> Bytes {
         const DONE: &[u8] = b"data: [DONE]\n\n";
-        match self.usage {
-            // A stream that passes through brings its own.
-            Some(counts) if self.shape.include_usage && !self.verbatim => {
+        // A stream that passes through brings its own, if its upstream reported any.
+        let missing = if self.verbatim { self.estimated } else { self.usage.or(self.estimated) };
+        match missing {
+            Some(counts) if self.shape.include_usage => {
                 let usage = self.chunk(json!([]), Some(&usage_object(&counts)));
                 [&usage, DONE].concat().into()
             }

@@ -5,6 +5,7 @@
 
 mod answer;
 mod edit;
+mod embeddings;
 mod stream;
 
 use bytes::Bytes;
@@ -78,12 +79,13 @@ impl Provider for OpenAi {
             .map_err(|_| misconfigured("its base_url is no URL"))
     }
 
-    fn decode(&self, call: &ModelCall, body: Bytes) -> Result<Answer, Fault> {
-        answer::decode(call, body)
+    fn decode(&self, call: &ModelCall, target: &Target<'_>, body: Bytes) -> Result<Answer, Fault> {
+        answer::decode(call, target.model, body)
     }
 
-    fn decoder(&self, call: &ModelCall) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::new(call.include_usage))
+    fn decoder(&self, call: &ModelCall, target: &Target<'_>) -> Box<dyn StreamDecoder> {
+        let public_name = edit::public_name(call, target.model);
+        Box::new(stream::Decoder::new(call.include_usage, public_name))
     }
 }
 

@@ -26,19 +26,15 @@ pub struct SseReader {
     line: usize,
     /// The last byte was a CR: a LF that follows belongs to it.
     after_cr: bool,
-    started: bool,
+    /// How much of a byte-order mark has come; past its length: the text has begun.
+    mark: usize,
 }
 
 impl SseReader {
     /// Takes the next bytes. Returns a run of complete events, with where each of them ends.
     pub fn feed(&mut self, mut bytes: Bytes, ends: &mut Vec<usize>) -> Result<Bytes, TooLarge> {
         ends.clear();
-        if !self.started && !bytes.is_empty() {
-            self.started = true;
-            if bytes.starts_with(b"\xef\xbb\xbf") {
-                bytes = bytes.slice(3..);
-            }
-        }
+        self.skip_mark(&mut bytes);
         if self.after_cr && self.partial.is_empty() && bytes.first() == Some(&b'\n') {
             bytes = bytes.slice(1..);
         }
@@ -71,6 +67,21 @@ impl SseReader {
     /// What is left when the stream has ended: an event without its blank line.
     pub fn finish(&mut self) -> Bytes {
         self.partial.split().freeze()
+    }
+
+    /// Takes a byte-order mark from the beginning of the stream, however it is split.
+    fn skip_mark(&mut self, bytes: &mut Bytes) {
+        const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+        while let (Some(expected), Some(byte)) = (MARK.get(self.mark), bytes.first()) {
+            if byte != expected {
+                // It was none: what was taken for it belongs to the text.
+                self.partial.extend_from_slice(MARK.get(..self.mark).unwrap_or_default());
+                self.mark = MARK.len();
+                return;
+            }
+            *bytes = bytes.slice(1..);
+            self.mark += 1;
+        }
     }
 
     fn check_size(&self) -> Result<(), TooLarge> {
@@ -181,6 +192,14 @@ mod tests {
             (None, Some("last".into())),
         ];
         assert_eq!(events(&[all]), expected);
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_be_split_and_half_a_one_is_text() {
+        let split: [&[u8]; 4] = [b"\xef", b"\xbb", b"\xbfdata: a\n", b"\n"];
+        assert_eq!(events(&split), [(None, Some("a".into()))]);
+        let half: [&[u8]; 2] = [b"\xef", b"data: a\n\ndata: b\n\n"];
+        assert_eq!(events(&half), [(None, Some("b".into()))]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use channel::SqlChannels;
 pub use executor::{Batch, SqlError, SqlExecutor};
 pub use ledger::{SqlLedger, group::GroupedLedger};
 pub use login::SqlLogins;
-pub use row::{Record, Row};
+pub use row::Row;
 pub use settings::SqlSettings;
 pub use store::store;
 pub use token::SqlTokens;

@@ -1,6 +1,6 @@
 //! Failed logins on an SQL store.
 
-use crate::{Record, SqlExecutor, catalogue::login as sql, value::args};
+use crate::{SqlExecutor, catalogue::login as sql, row::Record, value::args};
 use async_trait::async_trait;
 use gateway_domain::Timestamp;
 use gateway_ports::{LoginAttempts, StoreError};

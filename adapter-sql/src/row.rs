@@ -42,7 +42,7 @@ impl Row {
 
 /// A row read as a record of one table: an error says which column of which table is wrong.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
+pub(crate) struct Record<'a> {
     row: &'a Row,
     table: &'static str,
     prefix: &'static str,
@@ -121,5 +121,39 @@ impl Record<'_> {
         read: impl FnOnce(&Self, &'static str) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         if self.is_null(column)? { Ok(None) } else { read(self, column).map(Some) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(value: Value) -> Row {
+        Row::new(Arc::new(["t_a".to_owned()]), vec![value])
+    }
+
+    #[test]
+    fn an_error_names_the_table_and_the_column() {
+        let said = |result: Result<Credits, StoreError>| result.unwrap_err().to_string();
+        for (value, what) in [
+            (Value::from("x"), "tokens.a is no number"),
+            (Value::Null, "tokens.a is no number"),
+            (Value::Int(-1), "tokens.a is out of range"),
+            (Value::Int(1 << 53), "tokens.a is out of range"),
+        ] {
+            let row = row(value);
+            let error = said(row.of("tokens", "t_").credits("a"));
+            assert!(error.ends_with(what), "{error}");
+        }
+        let error = said(row(Value::Null).of("tokens", "t_").credits("b"));
+        assert!(error.ends_with("tokens.b is missing"), "{error}");
+    }
+
+    #[test]
+    fn a_value_may_be_missing_only_where_that_is_said() {
+        let row = row(Value::Null);
+        let record = row.of("tokens", "t_");
+        assert_eq!(record.optional("a", Record::int).unwrap(), None);
+        assert!(record.text("a").is_err() && record.bool("a").is_err());
     }
 }

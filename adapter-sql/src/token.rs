@@ -1,8 +1,9 @@
 //! API keys on an SQL store.
 
 use crate::{
-    Record, Row, SqlExecutor,
+    Row, SqlExecutor,
     catalogue::token as sql,
+    row::Record,
     user,
     value::{args, count},
 };

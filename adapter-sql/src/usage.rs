@@ -1,8 +1,9 @@
 //! Settled calls on an SQL store.
 
 use crate::{
-    Record, Row, SqlExecutor, Value,
+    Row, SqlExecutor, Value,
     catalogue::usage as sql,
+    row::Record,
     value::{args, count},
 };
 use async_trait::async_trait;

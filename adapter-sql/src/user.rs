@@ -1,8 +1,9 @@
 //! Users on an SQL store.
 
 use crate::{
-    Record, Row, SqlExecutor,
+    Row, SqlExecutor,
     catalogue::user as sql,
+    row::Record,
     value::{args, count},
 };
 use async_trait::async_trait;

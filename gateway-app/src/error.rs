@@ -5,7 +5,7 @@ use gateway_domain::{
     CallError, Fault, FaultKind, policy::admission::Denied, policy::select::NoChannel,
 };
 use gateway_ports::{Refusal, StoreError};
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ pub struct GatewayError {
     /// Whose fault it is.
     pub kind: ErrorKind,
     /// For programs; it does not change.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// For people.
     pub message: String,
     /// The caller's field.
@@ -84,8 +84,19 @@ impl std::error::Error for GatewayError {
 
 impl GatewayError {
     /// An error with a code and a sentence.
-    pub fn new(kind: ErrorKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, message: message.into(), param: None, retry_after: None, source: None }
+    pub fn new(
+        kind: ErrorKind,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            code: code.into(),
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// A request that cannot be understood.
@@ -163,7 +174,8 @@ impl From<CallError> for GatewayError {
 
 impl From<Denied> for GatewayError {
     fn from(denied: Denied) -> Self {
-        let forbidden = |code, message: &str| Self::new(ErrorKind::Forbidden, code, message);
+        let forbidden =
+            |code: &'static str, message: &str| Self::new(ErrorKind::Forbidden, code, message);
         match denied {
             Denied::Revoked => Self::invalid_api_key(),
             Denied::Expired => {
@@ -289,8 +301,11 @@ impl From<Fault> for GatewayError {
         };
         let mut error = Self::new(kind, code, told);
         error.param = fault.param;
-        if fault.code.as_deref() == Some("context_length_exceeded") {
-            error.code = "context_length_exceeded";
+        if fault.kind == FaultKind::Rejected
+            && let Some(code) = fault.code
+        {
+            // The caller's own request: the provider's code is the one that programs know.
+            error.code = code.into();
         }
         if matches!(fault.kind, FaultKind::RateLimited | FaultKind::Overloaded) {
             error.retry_after = Some(fault.retry_after.unwrap_or(Duration::from_secs(1)));

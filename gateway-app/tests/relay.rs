@@ -177,7 +177,7 @@ async fn without_a_ledger_no_upstream_is_called() {
     let bench = Bench::new(unreachable(), Some(ledger)).await;
     bench.channel("a", 0).await;
     let error = bench.call(CHAT).await.unwrap_err();
-    assert_eq!((error.code, error.kind.status()), ("ledger_unavailable", 503));
+    assert_eq!((error.code.as_ref(), error.kind.status()), ("ledger_unavailable", 503));
     bench.tasks.run().await;
 }
 
@@ -229,7 +229,7 @@ async fn refusals_of_the_ledger_have_codes_of_their_own() {
         let bench = Bench::new(unreachable(), Some(ledger)).await;
         bench.channel("a", 0).await;
         let error = bench.call(CHAT).await.unwrap_err();
-        assert_eq!((error.code, error.kind.status()), (code, status));
+        assert_eq!((error.code.as_ref(), error.kind.status()), (code, status));
         bench.tasks.run().await;
     }
 }
@@ -304,7 +304,6 @@ async fn an_error_in_a_200_is_no_answer() {
         ("text/event-stream", ""),
         ("text/event-stream", "data: [DONE]\n\n"),
         ("text/event-stream", "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"),
-        ("application/json", ANSWER),
     ] {
         let mut upstream = MockUpstream::new();
         upstream.expect_send().times(1).returning(move |_| reply(200, kind, &[text]));
@@ -443,7 +442,7 @@ async fn an_answer_that_does_not_begin_in_time_is_a_timeout() {
     assert!((&mut call).now_or_never().is_none());
     bench.clock.advance(Duration::from_secs(121));
     let error = call.await.unwrap_err();
-    assert_eq!((error.code, error.kind.status()), ("upstream_timeout", 504));
+    assert_eq!((error.code.as_ref(), error.kind.status()), ("upstream_timeout", 504));
     let rows = bench.rows().await;
     assert_eq!((rows[0].end_reason, rows[0].quota.units()), (EndReason::Timeout, 0));
 }

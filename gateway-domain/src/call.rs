@@ -59,6 +59,8 @@ pub struct ModelCall {
     pub prompt: PromptSize,
     /// The limit of completion tokens that the caller set, for one choice.
     pub max_completion: Option<u64>,
+    /// Whether embeddings are wanted in base64.
+    pub base64: bool,
     /// How many answers are wanted.
     pub choices: u64,
     body: Bytes,

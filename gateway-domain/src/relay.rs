@@ -8,7 +8,7 @@ use crate::{
     CallRecord, ChannelId, Credits, EndReason, FaultKind, Price, RequestId, Timestamp, TokenCounts,
     TokenId, UserId,
     policy::{
-        charging::{CallEnd, charge},
+        charging::{CallEnd, Charge, charge},
         estimate::TextSize,
     },
 };
@@ -134,9 +134,19 @@ impl Relay {
         self.reported = Some(counts);
     }
 
-    /// What was reported so far.
-    pub fn usage(&self) -> Option<TokenCounts> {
-        self.reported
+    /// What a complete answer used so far, and whether that is an estimate.
+    pub fn usage(&self) -> Charge {
+        charge(&self.ending(EndReason::Complete, true))
+    }
+
+    fn ending(&self, reason: EndReason, accepted: bool) -> CallEnd {
+        CallEnd {
+            reason,
+            accepted,
+            reported: self.reported,
+            prompt_estimate: self.facts.prompt_estimate,
+            produced: self.produced,
+        }
     }
 
     /// The call is over. Returns its usage row the first time, and `None` ever after: there is one
@@ -147,13 +157,7 @@ impl Relay {
         }
         let accepted = matches!(self.phase, Phase::Sent | Phase::Committed);
         self.phase = Phase::Ended;
-        let charge = charge(&CallEnd {
-            reason,
-            accepted,
-            reported: self.reported,
-            prompt_estimate: self.facts.prompt_estimate,
-            produced: self.produced,
-        });
+        let charge = charge(&self.ending(reason, accepted));
         let millis = |from: Timestamp, to: Timestamp| {
             u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
         };

@@ -66,12 +66,15 @@ impl Timestamp {
         (0..=Self::MAX.0).contains(&ms).then_some(Self(ms))
     }
 
-    /// Writes RFC 3339 in UTC.
+    /// Writes RFC 3339 in UTC, always with milliseconds, so that the texts sort as the times do.
     pub fn to_rfc3339(self) -> String {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+        OffsetDateTime::from_unix_timestamp(self.as_secs())
             .ok()
             .and_then(|at| at.format(&Rfc3339).ok())
-            .unwrap_or_else(|| String::from("9999-12-31T23:59:59Z"))
+            .map_or_else(
+                || String::from("9999-12-31T23:59:59.999Z"),
+                |text| format!("{}.{:03}Z", text.trim_end_matches('Z'), self.0 % 1000),
+            )
     }
 
     /// The calendar day in UTC, as `2026-11-22`.
@@ -87,9 +90,9 @@ mod tests {
     #[test]
     fn rfc3339_goes_there_and_back() {
         let t = Timestamp::parse_rfc3339("2026-11-22T12:00:00+02:00").unwrap();
-        assert_eq!(t.to_rfc3339(), "2026-11-22T10:00:00Z");
+        assert_eq!(t.to_rfc3339(), "2026-11-22T10:00:00.000Z");
         assert_eq!(t.to_date(), "2026-11-22");
-        assert_eq!(Timestamp::start_of_day(t.day()).to_rfc3339(), "2026-11-22T00:00:00Z");
+        assert_eq!(Timestamp::start_of_day(t.day()).to_rfc3339(), "2026-11-22T00:00:00.000Z");
         for bad in ["", "tomorrow", "2026-11-22", "1969-01-01T00:00:00Z", "2026-13-01T00:00:00Z"] {
             assert_eq!(Timestamp::parse_rfc3339(bad), None, "{bad}");
         }

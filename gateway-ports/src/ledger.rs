@@ -1,8 +1,8 @@
 //! Credits held and charged: the only place that decides about money.
 //!
 //! # Contract
-//! Every method is one atomic unit and may be delivered twice: a second delivery changes nothing.
-//! After each of them, for every user `spent + held <= granted`, and for every capped key
+//! Every method is one atomic unit. `reserve`, `settle` and `sweep` may be delivered twice: a second
+//! delivery changes nothing. After each method, for every user `spent + held <= granted`, and for every capped key
 //! `spent + held <= cap`.
 
 use crate::StoreError;
@@ -62,7 +62,7 @@ pub enum Refusal {
     Exhausted,
     /// Enough is left, but open calls hold it.
     Held,
-    /// An open call has the same idempotency key.
+    /// An open call has the same idempotency key, or this very call was settled already.
     Duplicate,
 }
 
@@ -112,7 +112,7 @@ pub trait Ledger: Send + Sync {
     /// [`EndReason::Orphan`](gateway_domain::EndReason::Orphan). Returns how many.
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Changes a user's balance.
+    /// Changes a user's balance. Nobody repeats it unasked: delivered twice, it grants twice.
     async fn change_balance(
         &self,
         user: UserId,

@@ -4,12 +4,11 @@
 mod fault;
 mod neutral;
 
-pub use fault::{fault_of_reply, scrub};
+pub use fault::{ErrorReply, fault_of_reply, scrub};
 pub use neutral::{Answer, AnswerBody, FinishReason, Message, StreamEvent, ToolCall};
 
 use bytes::Bytes;
 use gateway_domain::{Fault, ModelCall, ModelName, ProviderKind};
-use http::HeaderMap;
 use secrecy::SecretString;
 use std::fmt::Debug;
 
@@ -64,14 +63,14 @@ pub trait Provider: Send + Sync + Debug {
     ///
     /// # Errors
     /// A [`Fault`] when the answer is not one: an error body, HTML, nothing.
-    fn decode(&self, call: &ModelCall, body: Bytes) -> Result<Answer, Fault>;
+    fn decode(&self, call: &ModelCall, target: &Target<'_>, body: Bytes) -> Result<Answer, Fault>;
 
     /// A reader for one streamed answer.
-    fn decoder(&self, call: &ModelCall) -> Box<dyn StreamDecoder>;
+    fn decoder(&self, call: &ModelCall, target: &Target<'_>) -> Box<dyn StreamDecoder>;
 
     /// Reads an answer that came with another status. The usual shapes need nothing more.
-    fn fault(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> Fault {
-        fault_of_reply(status, headers, body)
+    fn fault(&self, reply: &ErrorReply<'_>) -> Fault {
+        fault_of_reply(reply)
     }
 }
 

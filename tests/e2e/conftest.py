@@ -76,6 +76,7 @@ def site(request, canaries, upstream):
     else:
         with request.getfixturevalue("running")() as own:
             yield own
+            own.assert_books_balance()
 
 
 @pytest.fixture

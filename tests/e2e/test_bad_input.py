@@ -890,6 +890,10 @@ def test_97_the_listed_origin(guarded_site):
     assert "origin" in reply.headers.get("vary", "").lower()
 
 
+def test_97_a_preflight_has_an_id_too(site):
+    assert preflight(site, "https://any.example.com").headers.get("x-request-id")
+
+
 def test_97_any_origin_never_with_credentials(site):
     reply = preflight(site, "https://any.example.com")
     assert reply.headers.get("access-control-allow-origin") == "*"

@@ -1,5 +1,7 @@
 """Usage rows: one for each call, with what it cost and how it ended."""
 
+from datetime import datetime
+
 import pytest
 
 import scripts
@@ -124,7 +126,8 @@ def test_rows_are_filtered_by_time(history):
 def test_rows_come_newest_first_and_page_by_page(history):
     owner, *_ = history
     whole = items(owner)
-    assert [row["created_at"] for row in whole] == sorted((row["created_at"] for row in whole), reverse=True)
+    times = [datetime.fromisoformat(row["created_at"]) for row in whole]
+    assert times == sorted(times, reverse=True)
     paged, cursor, pages = [], None, 0
     while True:
         page = owner.api.get("/api/log/self", params={"page_size": 2, **({"cursor": cursor} if cursor else {})})

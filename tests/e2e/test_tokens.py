@@ -52,7 +52,7 @@ def test_a_token_tells_what_it_was_given(site, owner):
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def test_a_token_without_limits_has_none(site, owner):

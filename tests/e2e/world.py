@@ -267,6 +267,20 @@ class Site:
         # Known from here on: it must never be seen again.
         return Token(data["id"], self.canaries.add("a whole API key", data["key"]), owner, self)
 
+    def assert_books_balance(self) -> None:
+        """What all users spent is what all usage rows say."""
+        def spent() -> int:
+            total, page = self.root.get("/api/user/self")["used_quota"], 0
+            while users := self.root.get("/api/user", params={"p": page, "page_size": 200}):
+                total, page = total + sum(user["used_quota"] for user in users if user["role"] < 100), page + 1
+            return total
+
+        def logged() -> int:
+            return self.root.get("/api/log/stat")["quota"]
+
+        wait_for(lambda: spent() == logged(), "the balances to agree with the usage log",
+                 detail=lambda: f"spent {spent()}, logged {logged()}")
+
     def close(self) -> None:
         for client in self._clients:
             client.close()

@@ -3,7 +3,11 @@
 use gateway_app::{GatewayError, manage::accounts::Login, manage::users::UserRequest};
 use gateway_domain::{Credits, Role, User};
 use gateway_ports::BalanceChange;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use std::fmt;
 use utoipa::ToSchema;
 
 /// A user.
@@ -75,13 +79,13 @@ pub(crate) struct UserUpdate {
     /// 0 disabled, 1 enabled.
     #[serde(default)]
     status: Option<i64>,
+    /// A balance, or `{"grant": n}` for so much more.
     #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
     quota: Option<QuotaChange>,
 }
 
 /// A balance: all that is left, or so much more.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
 pub(crate) enum QuotaChange {
     /// Exactly so much is left.
     Set(u64),
@@ -89,8 +93,28 @@ pub(crate) enum QuotaChange {
     Grant(Grant),
 }
 
+/// A number or an object, and nothing else: serde would also take an array for the object.
+impl<'de> Deserialize<'de> for QuotaChange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = QuotaChange;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, or {\"grant\": a whole number}")
+            }
+            fn visit_u64<E>(self, units: u64) -> Result<QuotaChange, E> {
+                Ok(QuotaChange::Set(units))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<QuotaChange, A::Error> {
+                Grant::deserialize(MapAccessDeserializer::new(map)).map(QuotaChange::Grant)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
 /// So much more.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grant {
     grant: u64,

@@ -1,12 +1,17 @@
 //! Whole answers: passed on as they came, read for what they used.
 
+use super::{edit, embeddings};
 use bytes::Bytes;
 use gateway_domain::{
-    Fault, FaultKind, ModelCall, Operation, TokenCounts, policy::estimate::TextSize,
+    Fault, FaultKind, ModelCall, ModelName, Operation, Timestamp, TokenCounts, call::json::span,
+    policy::estimate::TextSize,
 };
-use gateway_ports::{Answer, AnswerBody, provider::fault_of_reply};
+use gateway_ports::{
+    Answer, AnswerBody,
+    provider::{ErrorReply, fault_of_reply},
+};
 use http::HeaderMap;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -97,16 +102,23 @@ pub(super) fn is_error(raw: &RawValue) -> bool {
 
 /// The fault of an error that came where an answer should have been.
 pub(super) fn fault_of_body(body: &[u8]) -> Fault {
-    let fault = fault_of_reply(500, &HeaderMap::new(), body);
+    let headers = HeaderMap::new();
+    let reply = ErrorReply { status: 500, headers: &headers, body, now: Timestamp::default() };
+    let fault = fault_of_reply(&reply);
     Fault { kind: FaultKind::Malformed, ..fault }
 }
 
-pub(super) fn decode(call: &ModelCall, body: Bytes) -> Result<Answer, Fault> {
+pub(super) fn decode(
+    call: &ModelCall,
+    upstream_model: &ModelName,
+    body: Bytes,
+) -> Result<Answer, Fault> {
     #[derive(Deserialize)]
     struct Whole<'a> {
         #[serde(borrow)]
         choices: Option<Vec<Choice<'a>>>,
-        data: Option<Vec<IgnoredAny>>,
+        data: Option<Vec<Item<'a>>>,
+        model: Option<&'a RawValue>,
         usage: Option<&'a RawValue>,
         error: Option<&'a RawValue>,
     }
@@ -115,12 +127,18 @@ pub(super) fn decode(call: &ModelCall, body: Bytes) -> Result<Answer, Fault> {
         #[serde(borrow)]
         message: Option<Texts<'a>>,
     }
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        embedding: Option<&'a RawValue>,
+    }
     let malformed = |what: &str| Fault::new(FaultKind::Malformed, what);
     let whole: Whole<'_> = serde_json::from_slice(&body)
         .map_err(|_| malformed("the answer is not what the API promises"))?;
     if whole.error.is_some_and(is_error) {
         return Err(fault_of_body(&body));
     }
+    let mut edits = Vec::new();
     let mut text = TextSize::default();
     match (call.operation, &whole.choices, &whole.data) {
         (Operation::Chat, Some(choices), _) if !choices.is_empty() => {
@@ -128,10 +146,21 @@ pub(super) fn decode(call: &ModelCall, body: Bytes) -> Result<Answer, Fault> {
                 text.add(choice.message.as_ref().map(Texts::size).unwrap_or_default());
             }
         }
-        (Operation::Embeddings, _, Some(data)) if !data.is_empty() => {}
+        (Operation::Embeddings, _, Some(data)) if !data.is_empty() => {
+            let vectors = data.iter().filter_map(|item| item.embedding).filter(|_| call.base64);
+            for vector in vectors.filter(|vector| vector.get().starts_with('[')) {
+                let encoded = embeddings::base64(vector)
+                    .ok_or_else(|| malformed("an embedding has a number that is none"))?;
+                edits.push((span(&body, vector.get()), encoded));
+            }
+        }
         (Operation::Chat, ..) => return Err(malformed("the answer has no choices")),
         (Operation::Embeddings, ..) => return Err(malformed("the answer has no data")),
     }
+    if let (Some(name), Some(model)) = (edit::public_name(call, upstream_model), whole.model) {
+        edits.push((span(&body, model.get()), name));
+    }
     let usage = whole.usage.and_then(usage);
+    let body = if edits.is_empty() { body } else { Bytes::from(edit::apply(&body, edits)) };
     Ok(Answer { body: AnswerBody::Verbatim(body), usage, text })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Texts, fault_of_body, is_error, usage},
-    edit::without_field,
+    edit::{self, Edit},
 };
 use crate::sse::{self, SseReader};
 use bytes::Bytes;
@@ -16,7 +16,9 @@ use std::borrow::Cow;
 struct Chunk<'a> {
     #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
+    model: Option<&'a RawValue>,
     usage: Option<&'a RawValue>,
+    moderation: Option<IgnoredAny>,
     error: Option<&'a RawValue>,
 }
 
@@ -32,7 +34,7 @@ enum Verdict {
     /// It is passed on as it is.
     Pass { text: TextSize, meaningful: bool },
     /// It is passed on changed.
-    Changed { bytes: Bytes, text: TextSize },
+    Changed { bytes: Bytes, text: TextSize, meaningful: bool },
     /// It is not for the client.
     Drop,
     /// The answer is complete.
@@ -45,16 +47,18 @@ pub(super) struct Decoder {
     reader: SseReader,
     ends: Vec<usize>,
     include_usage: bool,
+    public_name: Option<String>,
     finished: bool,
     over: bool,
 }
 
 impl Decoder {
-    pub(super) fn new(include_usage: bool) -> Self {
+    pub(super) fn new(include_usage: bool, public_name: Option<String>) -> Self {
         Self {
             reader: SseReader::default(),
             ends: Vec::new(),
             include_usage,
+            public_name,
             finished: false,
             over: false,
         }
@@ -103,20 +107,37 @@ impl Decoder {
         if let Some(counts) = counts {
             out.push(StreamEvent::Usage(counts));
         }
-        if self.include_usage {
-            return Verdict::Pass { text, meaningful: !choices.is_empty() };
-        }
-        // `"usage": null` too: the client did not ask, so no event has the field.
-        if memchr::memmem::find(data, b"\"usage\"").is_none() {
-            return Verdict::Pass { text, meaningful: true };
-        }
-        if choices.is_empty() && counts.is_some() {
+        if choices.is_empty()
+            && chunk.moderation.is_none()
+            && !(self.include_usage && counts.is_some())
+        {
             return Verdict::Drop;
         }
-        match strip_usage(data) {
-            Some(stripped) => Verdict::Changed { bytes: wire(&stripped), text },
-            None => Verdict::Pass { text, meaningful: true },
+        let edits = self.edits(data, chunk.model);
+        if edits.is_empty() {
+            return Verdict::Pass { text, meaningful: !choices.is_empty() };
         }
+        Verdict::Changed {
+            bytes: wire(edit::apply(data, edits)),
+            text,
+            meaningful: !choices.is_empty(),
+        }
+    }
+
+    /// What a client must see otherwise: the model's name if it was mapped, and no usage, not even
+    /// `null`, if it was not asked for.
+    fn edits(&self, data: &[u8], model: Option<&RawValue>) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        if let (Some(name), Some(model)) = (&self.public_name, model) {
+            edits.push((span(data, model.get()), name.clone()));
+        }
+        if !self.include_usage
+            && memchr::memmem::find(data, b"\"usage\"").is_some()
+            && let Some(field) = usage_field(data)
+        {
+            edits.push((field, String::new()));
+        }
+        edits
     }
 }
 
@@ -137,9 +158,9 @@ impl StreamDecoder for Decoder {
                             passing.extend(start, end, text, meaningful);
                         }
                         Verdict::Drop => passing.flush(out),
-                        Verdict::Changed { bytes, text } => {
+                        Verdict::Changed { bytes, text, meaningful } => {
                             passing.flush(out);
-                            out.push(StreamEvent::Wire { bytes, text, meaningful: true });
+                            out.push(StreamEvent::Wire { bytes, text, meaningful });
                         }
                         Verdict::Done => {
                             passing.flush(out);
@@ -216,7 +237,8 @@ impl Passing {
     }
 }
 
-fn strip_usage(data: &[u8]) -> Option<Vec<u8>> {
+/// Where the `usage` field of a chunk stands, whatever its value.
+fn usage_field(data: &[u8]) -> Option<std::ops::Range<usize>> {
     #[derive(Deserialize)]
     struct OnlyUsage<'a> {
         // Not `Option`: `null` has a place too.
@@ -224,13 +246,15 @@ fn strip_usage(data: &[u8]) -> Option<Vec<u8>> {
         usage: &'a RawValue,
     }
     let found: OnlyUsage<'_> = serde_json::from_slice(data).ok()?;
-    without_field(data, "usage", &span(data, found.usage.get()))
+    edit::field(data, "usage", &span(data, found.usage.get()))
 }
 
-fn wire(data: &[u8]) -> Bytes {
-    let mut event = Vec::with_capacity(data.len() + 8);
-    event.extend_from_slice(b"data: ");
-    event.extend_from_slice(data);
-    event.extend_from_slice(b"\n\n");
-    Bytes::from(event)
+/// One event of this JSON. Line feeds, which only stand between its tokens, would end the line.
+fn wire(mut data: Vec<u8>) -> Bytes {
+    for byte in &mut data {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    Bytes::from([b"data: ".as_slice(), &data, b"\n\n"].concat())
 }

@@ -10,13 +10,17 @@ fn call(body: &str) -> ModelCall {
     ModelCall::chat(Bytes::copy_from_slice(body.as_bytes())).unwrap()
 }
 
-fn sent(body: &str, model: &str) -> String {
+/// An upstream that knows the model under this name.
+fn with_target<T>(model: &str, run: impl FnOnce(&Target<'_>) -> T) -> T {
     let key = SecretString::from("sk-secret");
     let config = serde_json::Map::new();
     let model = ModelName::new(model).unwrap();
-    let target =
-        Target { base_url: "https://h.example.com/v1", key: &key, model: &model, config: &config };
-    let request = OpenAi::custom().encode(&call(body), &target).unwrap();
+    run(&Target { base_url: "https://h.example.com/v1", key: &key, model: &model, config: &config })
+}
+
+fn sent(body: &str, model: &str) -> String {
+    let encode = |target: &Target<'_>| OpenAi::custom().encode(&call(body), target).unwrap();
+    let request = with_target(model, encode);
     assert_eq!(request.uri(), "https://h.example.com/v1/chat/completions");
     assert_eq!(request.headers()[AUTHORIZATION], "Bearer sk-secret");
     assert!(!format!("{request:?}").contains("sk-secret"));
@@ -57,12 +61,14 @@ fn usage_is_asked_for_in_every_stream() {
 #[test]
 fn a_whole_answer_is_passed_on_and_read() {
     let body = r#"{"id":"c","choices":[{"message":{"role":"assistant","content":"hello"}}],"usage":{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}}"#;
-    let answer = OpenAi::official()
-        .decode(
+    let answer = with_target("m", |target| {
+        OpenAi::official().decode(
             &call(&format!(r#"{{"model":"m",{MESSAGES}}}"#)),
+            target,
             Bytes::from_static(body.as_bytes()),
         )
-        .unwrap();
+    })
+    .unwrap();
     assert_eq!(answer.body, AnswerBody::Verbatim(Bytes::from_static(body.as_bytes())));
     assert_eq!(
         answer.usage,
@@ -84,8 +90,10 @@ fn what_is_no_answer_is_malformed() {
         r#"{"error":{"message":"sk-1234567890 bad"}}"#,
         r#"{"choices":[{"message":{}}]"#,
     ] {
-        let fault =
-            OpenAi::official().decode(&call, Bytes::copy_from_slice(body.as_bytes())).unwrap_err();
+        let fault = with_target("m", |target| {
+            OpenAi::official().decode(&call, target, Bytes::copy_from_slice(body.as_bytes()))
+        })
+        .unwrap_err();
         assert_eq!(fault.kind, FaultKind::Malformed, "{body}");
         assert!(!fault.message.contains("1234567890"));
     }
@@ -111,7 +119,7 @@ fn run(
     include_usage: bool,
     pieces: &[&[u8]],
 ) -> (String, Vec<TokenCounts>, Option<StreamEvent>, TextSize) {
-    let mut decoder = stream::Decoder::new(include_usage);
+    let mut decoder = stream::Decoder::new(include_usage, None);
     let mut events = Vec::new();
     for piece in pieces {
         decoder.feed(Bytes::copy_from_slice(piece), &mut events);
@@ -161,6 +169,39 @@ fn a_client_that_did_not_ask_sees_no_usage() {
 }
 
 #[test]
+fn a_mapped_model_answers_under_the_name_that_was_asked_for() {
+    let body = r#"{"model": "up", "choices":[{"message":{"content":"\"model\": \"up\""}}]}"#;
+    let answer = with_target("up", |target| {
+        OpenAi::official().decode(
+            &call(&format!(r#"{{"model":"m",{MESSAGES}}}"#)),
+            target,
+            Bytes::from_static(body.as_bytes()),
+        )
+    });
+    let expected = body.replacen("\"up\"", "\"m\"", 1);
+    assert_eq!(answer.unwrap().body, AnswerBody::Verbatim(Bytes::from(expected)));
+    let mut decoder = stream::Decoder::new(false, Some("\"m\"".into()));
+    let mut out = Vec::new();
+    decoder.feed(
+        Bytes::from_static(
+            b"data: {\"model\":\"up\",\ndata: \"usage\":null,\"choices\":[{\"delta\":{}}]}\n\n",
+        ),
+        &mut out,
+    );
+    let StreamEvent::Wire { bytes, .. } = &out[0] else { panic!("{out:?}") };
+    assert_eq!(bytes.as_ref(), b"data: {\"model\":\"m\",\"choices\":[{\"delta\":{}}]}\n\n");
+}
+
+#[test]
+fn chunks_without_choices_are_not_for_clients() {
+    let empty = "data: {\"choices\":[],\"prompt_filter_results\":[]}\n\n";
+    assert_eq!(
+        run(true, &[empty.as_bytes(), STREAM.as_bytes()]).0.matches("prompt_filter").count(),
+        0
+    );
+}
+
+#[test]
 fn ends_are_told_apart() {
     let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
     let last = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
@@ -196,7 +237,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_decoder_panic(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 0..6)) {
-        let mut decoder = stream::Decoder::new(false);
+        let mut decoder = stream::Decoder::new(false, None);
         let mut out = Vec::new();
         for piece in pieces {
             decoder.feed(Bytes::from(piece), &mut out);

@@ -90,7 +90,6 @@ FROM (
     CROSS JOIN tokens AS t ON t.id = (j.value ->> 2) AND t.user_id = u.id
     WHERE u.enabled = 1 AND t.enabled = 1 AND t.revision = (j.value ->> 3)
         AND (t.expires_at IS NULL OR t.expires_at > (j.value ->> 9))
-        AND NOT EXISTS (SELECT 1 FROM calls AS c WHERE c.request_id = (j.value ->> 0))
 )
 WHERE user_free >= user_sum AND (token_free IS NULL OR token_free >= token_sum)
 ON CONFLICT DO NOTHING";

@@ -1,6 +1,6 @@
 //! Why a call got no hold: read in the same transaction that refused it.
 
-use crate::{Record, Row};
+use crate::{Row, row::Record};
 use gateway_ports::{Hold, Refusal, StoreError};
 
 /// Why this call has no row; `None` if nothing stands against it but its neighbours in the group.

@@ -159,7 +159,7 @@ async fn a_full_queue_refuses_at_once() {
     let (ledger, writer) = bench.ledger(4, 64);
     let holds: Vec<Hold> = (0..20).map(|n| hold(bench.payer, n, 1)).collect();
     let mut waiting: Vec<_> = holds.iter().map(|hold| ledger.reserve(hold)).collect();
-    let refused = waiting.iter_mut().filter_map(|r| r.now_or_never());
+    let refused = waiting.iter_mut().filter_map(FutureExt::now_or_never);
     let refused: Vec<_> = refused.collect();
     // One place is the sender's own.
     assert_eq!(refused.len(), 15);

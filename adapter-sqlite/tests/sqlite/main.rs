@@ -1,6 +1,11 @@
 //! What only `SQLite` has to answer for: files, locks, commits, plans, and groups of calls.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod catalogue;
 mod executor;

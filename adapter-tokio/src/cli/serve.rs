@@ -127,6 +127,11 @@ impl ServeArgs {
 
     fn native(&self, providers: Providers) -> Result<NativeOptions, Box<dyn Error>> {
         let ms = Duration::from_millis;
+        if !self.database_url.starts_with("sqlite:") {
+            return Err(
+                "DATABASE_URL is the place of an SQLite file, such as sqlite://gateway.db".into()
+            );
+        }
         let quota = Credits::new(self.new_user_quota).ok_or("NEW_USER_QUOTA is at most 2^53-1")?;
         let origins = AllowedOrigins::parse(&self.allowed_origins)
             .ok_or("ALLOWED_ORIGINS is * or a list of origins such as https://app.example.com")?;
@@ -173,6 +178,7 @@ impl ServeArgs {
     /// # Errors
     /// When the gateway cannot start.
     pub async fn run(self) -> Result<(), Box<dyn Error>> {
+        let stop = told_to_stop()?;
         let native = Native::open(self.native(adapter_providers::defaults()?)?).await?;
         let listener = TcpListener::bind(self.listen).await?;
         let address = listener.local_addr()?;
@@ -186,7 +192,7 @@ impl ServeArgs {
             // An empty list would trust everyone.
             trusted_proxies: trusted.filter(|list| !list.to_string().is_empty()),
         };
-        server::serve(listener, native.router(), options, told_to_stop()).await;
+        server::serve(listener, native.router(), options, stop).await;
         if native.close(shutdown).await {
             tracing::info!("every call is settled");
         } else {
@@ -196,26 +202,22 @@ impl ServeArgs {
     }
 }
 
-/// Completes at SIGTERM or SIGINT.
-async fn told_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
+/// Listens for SIGTERM and SIGINT from now on; the future completes when one comes.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt => {}
-                }
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
             }
-            Err(_) => {
-                let _ = interrupt.await;
-            }
-        }
+        })
     }
     #[cfg(not(unix))]
     {
-        let _ = interrupt.await;
+        Ok(async { drop(tokio::signal::ctrl_c().await) })
     }
 }

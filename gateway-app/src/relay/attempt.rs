@@ -5,7 +5,9 @@ use crate::gateway::Parts;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use gateway_domain::{Channel, Fault, FaultKind, ModelCall};
-use gateway_ports::{Answer, ByteStream, Provider, ProviderError, Target, UpstreamError};
+use gateway_ports::{
+    Answer, ByteStream, ProviderError, Target, UpstreamError, provider::ErrorReply,
+};
 use http::{HeaderMap, header::CONTENT_TYPE};
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +31,22 @@ pub(super) async fn attempt(
     let provider = parts.providers.get(&channel.kind).ok_or_else(|| {
         misconfigured(format!("no provider of type '{}' is registered", channel.kind))
     })?;
-    let request = encode(parts, channel, call, &**provider)?;
+    let key = parts
+        .vault
+        .open(channel.id, &channel.sealed_key)
+        .map_err(|e| misconfigured(e.to_string()))?;
+    let target = Target {
+        base_url: &channel.base_url,
+        key: &key,
+        model: channel.model_mapping.upstream(&call.model),
+        config: &channel.config,
+    };
+    let request = provider.encode(call, &target).map_err(|error| match error {
+        ProviderError::Unsupported { param, message } => {
+            Fault { param, ..Fault::new(FaultKind::Rejected, message) }
+        }
+        ProviderError::Misconfigured(why) => misconfigured(why),
+    })?;
     let started = parts.runtime.clock.now();
     let limit = parts.config.timeouts.first_byte;
     let reply = within(parts, limit, parts.upstream.send(request))
@@ -41,49 +58,25 @@ pub(super) async fn attempt(
         // An error's body is worth little: what cannot be read in time is left.
         let body =
             collect(parts, body, MOST_ERROR, Duration::from_secs(5)).await.unwrap_or_default();
-        return Err(provider.fault(head.status.as_u16(), &head.headers, &body));
+        let status = head.status.as_u16();
+        let now = parts.runtime.clock.now();
+        return Err(provider.fault(&ErrorReply {
+            status,
+            headers: &head.headers,
+            body: &body,
+            now,
+        }));
     }
     let streams = call.stream && is_stream(&head.headers)?;
     if streams {
-        let opened = Opened::new(body, provider.decoder(call));
+        let opened = Opened::new(body, provider.decoder(call, &target));
         return opened
             .wait_for_answer(exit, left(parts, started, limit))
             .await
             .map(Outcome::Stream);
     }
     let body = collect(parts, body, MOST_ANSWER, parts.config.timeouts.idle).await?;
-    let answer = provider.decode(call, body)?;
-    if call.stream {
-        return Err(Fault::new(
-            FaultKind::Malformed,
-            "a stream was asked for, and the answer is none",
-        ));
-    }
-    Ok(Outcome::Whole(answer))
-}
-
-fn encode(
-    parts: &Parts,
-    channel: &Channel,
-    call: &ModelCall,
-    provider: &dyn Provider,
-) -> Result<http::Request<Bytes>, Fault> {
-    let key = parts
-        .vault
-        .open(channel.id, &channel.sealed_key)
-        .map_err(|e| misconfigured(e.to_string()))?;
-    let target = Target {
-        base_url: &channel.base_url,
-        key: &key,
-        model: channel.model_mapping.upstream(&call.model),
-        config: &channel.config,
-    };
-    provider.encode(call, &target).map_err(|error| match error {
-        ProviderError::Unsupported { param, message } => {
-            Fault { param, ..Fault::new(FaultKind::Rejected, message) }
-        }
-        ProviderError::Misconfigured(why) => misconfigured(why),
-    })
+    provider.decode(call, &target, body).map(Outcome::Whole)
 }
 
 /// Whether an answer of success is a stream; HTML never is an answer.

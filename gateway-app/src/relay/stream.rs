@@ -95,6 +95,7 @@ pub struct RelayStream {
     last_read: Timestamp,
     deadline: Timestamp,
     watch: BoxFuture<'static, ()>,
+    estimated: bool,
     over: bool,
 }
 
@@ -114,6 +115,7 @@ impl RelayStream {
             deadline: exit.relay().facts().started.plus(timeouts.total),
             watch: parts.runtime.timer.sleep(timeouts.idle),
             exit,
+            estimated: false,
             over: false,
         }
     }
@@ -163,7 +165,15 @@ impl RelayStream {
     fn deliver(&mut self, event: StreamEvent, at_end: bool) -> StreamEvent {
         match &event {
             StreamEvent::Usage(counts) => self.exit.relay().reported(*counts),
-            StreamEvent::Done => self.finish(EndReason::Complete),
+            StreamEvent::Done => {
+                let usage = self.exit.relay().usage();
+                if usage.estimated && !self.estimated {
+                    self.estimated = true;
+                    self.opened.pending.push_front(event);
+                    return StreamEvent::Estimated(usage.counts);
+                }
+                self.finish(EndReason::Complete);
+            }
             StreamEvent::Failed(fault) => {
                 tracing::warn!(
                     request_id = %self.exit.relay().facts().request_id,

@@ -84,6 +84,7 @@ pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
         include_usage,
         prompt,
         max_completion,
+        base64: false,
         choices,
         body,
         model_span,

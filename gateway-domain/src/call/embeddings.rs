@@ -47,13 +47,13 @@ pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
         Some(Input::Read { size, .. }) if size.messages > MOST_INPUTS => {
             return Err(CallError::field("input", format!("at most {MOST_INPUTS} inputs")));
         }
-        Some(Input::Read { size, .. }) => size,
-        Some(Input::Bad) => {
+        Some(Input::Bad | Input::Read { kind: Kind::Token, .. }) => {
             return Err(CallError::field(
                 "input",
                 "input must be a non-empty string, or an array of non-empty strings or of token lists",
             ));
         }
+        Some(Input::Read { size, .. }) => size,
         None => return Err(CallError::field("input", "input is required")),
     };
     let model_span = fields.model.map(|raw| span(&body, raw.get())).unwrap_or_default();
@@ -64,6 +64,7 @@ pub(super) fn parse(body: Bytes) -> Result<ModelCall, CallError> {
         include_usage: false,
         prompt,
         max_completion: None,
+        base64: fields.encoding_format.is_some_and(|f| f.get() == "\"base64\""),
         choices: 1,
         body,
         model_span,

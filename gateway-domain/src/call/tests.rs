@@ -165,6 +165,7 @@ fn embeddings_inputs_are_checked_and_measured() {
         "[5,\"a\"]",
         "[\"a\",[1]]",
         "[[[1]]]",
+        "5",
         "[-1]",
         "[1.5]",
         "{}",

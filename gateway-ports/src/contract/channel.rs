@@ -70,8 +70,8 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
     };
     let changed = store.channels.update(id, &key, at(NOW + 1)).await;
     assert!(changed.unwrap());
-    expected.sealed_key = "sealed".to_owned();
-    expected.key_hint = "last".to_owned();
+    expected.sealed_key = "sealed".into();
+    expected.key_hint = "last".into();
     expected.enabled = true;
     expected.updated_at = at(NOW + 1);
     let found = store.channels.find(id).await.unwrap();

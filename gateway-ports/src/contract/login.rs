@@ -2,6 +2,7 @@
 
 use super::fixture::at;
 use crate::Store;
+use gateway_domain::Timestamp;
 
 async fn record(store: &Store, scopes: &[&str], time: i64, since: i64) {
     let scopes: Vec<String> = scopes.iter().map(|&scope| scope.to_owned()).collect();
@@ -12,7 +13,7 @@ async fn record(store: &Store, scopes: &[&str], time: i64, since: i64) {
 /// How many failures since a moment, and when the first was.
 async fn failures(store: &Store, scope: &str, since: i64) -> (u64, Option<i64>) {
     let (count, first) = store.logins.failures(scope, at(since)).await.unwrap();
-    (count, first.map(|first| first.as_millis()))
+    (count, first.map(Timestamp::as_millis))
 }
 
 pub(super) async fn failures_are_counted_since_a_moment(store: &Store) {

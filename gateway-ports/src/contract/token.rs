@@ -135,7 +135,7 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
     let changed = store.tokens.update(owner, id, &change, later).await;
     assert_eq!(changed.unwrap(), TokenChanged::Changed);
     let mut expected = before;
-    expected.name = "renamed".to_owned();
+    expected.name = "renamed".into();
     expected.updated_at = later;
     // Every change makes older copies stale.
     let after = payer.token().await;

@@ -158,7 +158,7 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
     assert!(store.users.update(id, &change).await.unwrap());
     let after = store.users.credential(id).await.unwrap().unwrap();
     let mut expected = before.user;
-    expected.display_name = "Al".to_owned();
+    expected.display_name = "Al".into();
     expected.email = None;
     expected.role = Role::Admin;
     expected.enabled = false;

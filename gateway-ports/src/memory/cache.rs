@@ -44,3 +44,36 @@ impl SnapshotCache for MemorySnapshots {
         self.kept().remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Routing, Settings, memory::ManualClock};
+    use futures_util::FutureExt;
+
+    #[test]
+    fn a_copy_is_kept_until_its_time_or_until_it_is_forgotten() {
+        let clock = ManualClock::default();
+        let cache = MemorySnapshots::new(Arc::new(clock.clone()));
+        let found = || {
+            let got = cache.get(&SnapshotKey::Routing).now_or_never();
+            got.flatten().is_some()
+        };
+        let put = || {
+            let routing = Routing { channels: Vec::new(), settings: Settings::default() };
+            let snapshot = Snapshot::Routing(Arc::new(routing));
+            let ttl = Duration::from_secs(5);
+            cache.put(SnapshotKey::Routing, snapshot, ttl).now_or_never()
+        };
+        assert!(!found());
+        assert_eq!(put(), Some(()));
+        assert!(found());
+        clock.advance(Duration::from_secs(5));
+        assert!(!found());
+        assert_eq!(put(), Some(()));
+        assert!(found());
+        let forgotten = cache.forget(&SnapshotKey::Routing).now_or_never();
+        assert_eq!(forgotten, Some(()));
+        assert!(!found());
+    }
+}

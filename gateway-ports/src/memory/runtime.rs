@@ -159,3 +159,47 @@ impl PasswordHasher for PlainHasher {
         Some(hash.is_some_and(|hash| hash.strip_prefix("plain:") == Some(&password)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn a_sleeper_wakes_when_the_clock_is_moved_far_enough() {
+        let clock = ManualClock::default();
+        let mut sleep = clock.sleep(Duration::from_secs(10));
+        assert_eq!((&mut sleep).now_or_never(), None);
+        clock.advance(Duration::from_secs(9));
+        assert_eq!((&mut sleep).now_or_never(), None);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((&mut sleep).now_or_never(), Some(()));
+        assert_eq!(NeverTimer.sleep(Duration::ZERO).now_or_never(), None);
+    }
+
+    #[test]
+    fn seeded_bytes_differ_and_repeat() {
+        let (one, other) = (SeededEntropy::new(1), SeededEntropy::new(1));
+        let first = one.bytes();
+        assert_ne!(first, one.bytes());
+        assert_eq!(first, other.bytes());
+        assert_ne!(first, SeededEntropy::new(2).bytes());
+    }
+
+    #[test]
+    fn tasks_run_when_asked_and_so_do_those_they_spawn() {
+        let tasks = CollectedTasks::default();
+        let inner = tasks.clone();
+        let done = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&done);
+        tasks.spawn(Box::pin(async move {
+            inner.spawn(Box::pin(async move {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }));
+        }));
+        assert_eq!((tasks.len(), done.load(Ordering::Relaxed)), (1, 0));
+        assert_eq!(tasks.run().now_or_never(), Some(()));
+        assert_eq!(done.load(Ordering::Relaxed), 1);
+        assert!(tasks.is_empty());
+    }
+}

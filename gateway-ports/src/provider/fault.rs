@@ -1,17 +1,31 @@
 //! What went wrong, from any provider's error answer.
 
-use gateway_domain::{Fault, FaultKind};
+use gateway_domain::{Fault, FaultKind, Timestamp};
 use http::{HeaderMap, header::RETRY_AFTER};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 const MOST_CHARS: usize = 500;
 /// A provider that asks for more than a day is not believed.
 const MOST_WAIT: Duration = Duration::from_secs(86_400);
 
+/// An answer that is an error.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorReply<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body, or its beginning.
+    pub body: &'a [u8],
+    /// When it came.
+    pub now: Timestamp,
+}
+
 /// Reads an error answer of any of the usual shapes: an object with `error`, `message` or `detail`,
 /// the same in an array, or text.
-pub fn fault_of_reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Fault {
+pub fn fault_of_reply(reply: &ErrorReply<'_>) -> Fault {
+    let ErrorReply { status, headers, body, now } = *reply;
     let kind = FaultKind::of_status(status).unwrap_or(FaultKind::Malformed);
     let parsed: Option<Value> = serde_json::from_slice(body).ok();
     let root = parsed.as_ref().map(|value| value.get(0).unwrap_or(value));
@@ -36,7 +50,7 @@ pub fn fault_of_reply(status: u16, headers: &HeaderMap, body: &[u8]) -> Fault {
         message: scrub(&message),
         code: text(error, "code"),
         param: text(error, "param"),
-        retry_after: retry_after(headers),
+        retry_after: retry_after(headers, now),
     }
 }
 
@@ -46,15 +60,26 @@ fn plain(body: &[u8]) -> String {
     if text.trim_start().starts_with('<') { String::new() } else { text.into_owned() }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| {
-        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok())
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+    let seconds = |number: f64| Duration::try_from_secs_f64(number).ok();
+    let wait = match (
+        text("retry-after-ms").and_then(|ms| ms.parse::<f64>().ok()),
+        text(RETRY_AFTER.as_str()),
+    ) {
+        (Some(ms), _) => seconds(ms / 1000.0),
+        (None, Some(after)) => match after.parse() {
+            Ok(number) => seconds(number),
+            Err(_) => until(after, now),
+        },
+        (None, None) => None,
     };
-    let wait = match number("retry-after-ms") {
-        Some(ms) => ms / 1000.0,
-        None => number(RETRY_AFTER.as_str())?,
-    };
-    Duration::try_from_secs_f64(wait).ok().filter(|wait| *wait <= MOST_WAIT)
+    wait.filter(|wait| *wait <= MOST_WAIT)
+}
+
+fn until(date: &str, now: Timestamp) -> Option<Duration> {
+    let at = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(i64::try_from(at.as_millis()).ok()?).since(now))
 }
 
 /// A provider's message without anything that looks like a key, on one line, and short.
@@ -94,8 +119,13 @@ pub fn scrub(message: &str) -> String {
 mod tests {
     use super::*;
 
+    fn reply(status: u16, headers: &HeaderMap, body: &str) -> Fault {
+        let now = Timestamp::parse_rfc3339("2026-11-22T10:00:00Z").unwrap();
+        fault_of_reply(&ErrorReply { status, headers, body: body.as_bytes(), now })
+    }
+
     fn read(status: u16, body: &str) -> Fault {
-        fault_of_reply(status, &HeaderMap::new(), body.as_bytes())
+        reply(status, &HeaderMap::new(), body)
     }
 
     #[test]
@@ -154,10 +184,12 @@ mod tests {
             ("retry-after", "-1", None),
             ("retry-after", "1e99", None),
             ("retry-after", "soon", None),
+            ("retry-after", "Sun, 22 Nov 2026 10:00:07 GMT", Some(7000)),
+            ("retry-after", "Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            let wait = fault_of_reply(429, &headers, b"").retry_after;
+            let wait = reply(429, &headers, "").retry_after;
             assert_eq!(wait.map(|w| w.as_millis()), expected, "{name}: {value}");
         }
     }

@@ -118,6 +118,9 @@ pub enum StreamEvent {
     Finish(FinishReason),
     /// What was used so far; the last one counts.
     Usage(TokenCounts),
+    /// The gateway's own estimate of what was used, where the provider reported nothing. Comes
+    /// from the relay, never from a decoder.
+    Estimated(TokenCounts),
     /// The answer failed. Nothing comes after it.
     Failed(Fault),
     /// The answer is complete. Nothing comes after it.
@@ -135,7 +138,11 @@ impl StreamEvent {
                 size.add(TextSize::of(name.as_deref().unwrap_or_default()));
                 size
             }
-            Self::Finish(_) | Self::Usage(_) | Self::Failed(_) | Self::Done => TextSize::default(),
+            Self::Finish(_)
+            | Self::Usage(_)
+            | Self::Estimated(_)
+            | Self::Failed(_)
+            | Self::Done => TextSize::default(),
         }
     }
 
@@ -144,7 +151,7 @@ impl StreamEvent {
     pub fn is_meaningful(&self) -> bool {
         match self {
             Self::Wire { meaningful, .. } => *meaningful,
-            Self::Usage(_) | Self::Failed(_) | Self::Done => false,
+            Self::Usage(_) | Self::Estimated(_) | Self::Failed(_) | Self::Done => false,
             Self::Text(_) | Self::Reasoning(_) | Self::ToolCall { .. } | Self::Finish(_) => true,
         }
     }

@@ -10,6 +10,7 @@ mod api;
 mod callgrind;
 mod events;
 mod floor;
+mod instructions;
 mod load;
 mod measure;
 mod mock;
@@ -41,10 +42,10 @@ pub(crate) struct Args {
     /// Also write every round and every median to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Count user-space instructions a small request under valgrind instead
+    /// Count user-space instructions a request under valgrind instead (small chat, or --only)
     #[arg(long)]
     callgrind: bool,
-    /// Show where the gateway spends its time on small requests instead
+    /// Show where the gateway spends its time instead (small chat, or --only)
     #[arg(long, conflicts_with = "callgrind")]
     profile: bool,
     /// Run this scenario alone
@@ -53,9 +54,9 @@ pub(crate) struct Args {
     /// The gateway's `SQLITE_SYNCHRONOUS`
     #[arg(long, value_parser = ["full", "normal"], default_value = "full")]
     synchronous: String,
-    /// The gateway's `WORKER_THREADS`: all processes share one CPU, so more than one only costs
-    #[arg(long, default_value_t = 1)]
-    worker_threads: u16,
+    /// The gateway's `WORKER_THREADS`: without it as many as it has CPUs, which is mostly one
+    #[arg(long)]
+    worker_threads: Option<u16>,
     /// Leave the gateway out (to work on the benchmark itself)
     #[arg(long, hide = true)]
     floor_only: bool,
@@ -105,10 +106,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let rig = Rig::new(args)?;
     if args.callgrind {
-        return callgrind::run(&rig);
+        return callgrind::run(&rig, args.only.unwrap_or(Scenario::Chat));
     }
     if args.profile {
-        return profile::run(&rig);
+        return profile::run(&rig, args.only.unwrap_or(Scenario::Chat));
     }
     let plan = Plan::new(args.quick);
     let mut results = Vec::new();

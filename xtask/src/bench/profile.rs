@@ -1,4 +1,4 @@
-//! Where the gateway spends its time on small requests: perf's samples where the kernel allows
+//! Where the gateway spends its time: perf's samples where the kernel allows
 //! them, callgrind's list of functions where not.
 
 use std::process::{Command, Stdio};
@@ -17,17 +17,17 @@ const LENGTH: Duration = Duration::from_secs(8);
 const LINES: usize = 60;
 
 /// Profiles the gateway, or the floor when there is nothing else.
-pub(super) fn run(rig: &Rig) -> Result<()> {
+pub(super) fn run(rig: &Rig, scenario: Scenario) -> Result<()> {
     let kind = rig.kinds().pop().context("nothing to profile")?;
     if !works() {
         println!("perf cannot sample here; instructions counted by callgrind instead\n");
-        println!("{}", callgrind::count(rig, kind)?.functions());
+        println!("{}", callgrind::count(rig, kind, scenario)?);
         return Ok(());
     }
     let cpus = rig.one_cpu();
     rig.pin_mock(&cpus)?;
     let server = rig.start(kind, &cpus)?.context("nothing to profile")?;
-    let load = |length| rig.load(Some(&server), Scenario::Chat, &cpus, Length::Time(length));
+    let load = |length| rig.load(Some(&server), scenario, &cpus, Length::Time(length));
     load(LENGTH / 10)?;
 
     let data = rig.folder()?.join("perf.data");
@@ -41,7 +41,8 @@ pub(super) fn run(rig: &Rig) -> Result<()> {
         .spawn()?;
     let sample = load(LENGTH)?;
     recorder.wait()?;
-    println!("{}: {:.1} µs of CPU a request\n", kind.name(), sample.cpu_us_per_request);
+    let title = scenario.title();
+    println!("{title}, {}: {:.1} µs of CPU a request\n", kind.name(), sample.cpu_us_per_request);
     println!("{}", report(&data, "overhead,dso")?);
     // What the kernel does for us is one sum above; here is what we do.
     println!("{}", report(&data, "overhead,symbol")?);

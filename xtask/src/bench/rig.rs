@@ -39,7 +39,7 @@ pub(super) struct Rig {
     key: Option<String>,
     folder: tempfile::TempDir,
     synchronous: String,
-    worker_threads: u16,
+    worker_threads: Option<u16>,
     cpus: Vec<u32>,
 }
 
@@ -60,7 +60,7 @@ impl Rig {
             cpus,
         };
         if !args.floor_only {
-            let gateway = Server::start(rig.gateway_command()?, "the gateway")?;
+            let gateway = Server::start(rig.gateway_command(&rig.all_cpus())?, "the gateway")?;
             let key = account::open(gateway.address, rig.mock.address)?;
             rig.key = Some(key);
         }
@@ -82,13 +82,12 @@ impl Rig {
 
     /// One CPU for all: the last one, since the system likes the first.
     pub(super) fn one_cpu(&self) -> Cpus {
-        Cpus(self.cpus.last().copied().unwrap_or_default().to_string())
+        Cpus(self.cpus.last().copied().into_iter().collect())
     }
 
     /// All CPUs that we may use.
     pub(super) fn all_cpus(&self) -> Cpus {
-        let cpus: Vec<_> = self.cpus.iter().map(u32::to_string).collect();
-        Cpus(cpus.join(","))
+        Cpus(self.cpus.clone())
     }
 
     /// Moves the mock.
@@ -96,13 +95,13 @@ impl Rig {
         let mut command = process::tool("taskset");
         command
             .args(["--all-tasks", "--cpu-list", "--pid"])
-            .args([&cpus.0, &self.mock.pid().to_string()])
+            .args([&cpus.list(), &self.mock.pid().to_string()])
             .stdout(Stdio::null());
         process::run(&mut command).context("pinning needs taskset (util-linux)")
     }
 
     /// How to start what stands between load and mock; nothing for the mock itself.
-    pub(super) fn command(&self, kind: Kind) -> Result<Option<Command>> {
+    pub(super) fn command(&self, kind: Kind, cpus: &Cpus) -> Result<Option<Command>> {
         match kind {
             Kind::Direct => Ok(None),
             Kind::Floor => {
@@ -110,12 +109,13 @@ impl Rig {
                 floor.arg("bench-floor").args(["--upstream", &self.mock.address.to_string()]);
                 Ok(Some(floor))
             }
-            Kind::Gateway => self.gateway_command().map(Some),
+            Kind::Gateway => self.gateway_command(cpus).map(Some),
         }
     }
 
-    fn gateway_command(&self) -> Result<Command> {
+    fn gateway_command(&self, cpus: &Cpus) -> Result<Command> {
         let folder = self.folder.path();
+        let threads = self.worker_threads.map_or(cpus.0.len(), usize::from);
         let mut gateway = Command::new(release("gateway")?);
         gateway
             .arg("serve")
@@ -129,14 +129,14 @@ impl Rig {
             .env("ADMIN_PASSWORD", account::ADMIN_PASSWORD)
             .env("NEW_USER_QUOTA", "1000000")
             .env("SQLITE_SYNCHRONOUS", &self.synchronous)
-            .env("WORKER_THREADS", self.worker_threads.to_string())
+            .env("WORKER_THREADS", threads.to_string())
             .env("RUST_LOG", "warn");
         Ok(gateway)
     }
 
     /// Starts what stands between load and mock.
     pub(super) fn start(&self, kind: Kind, cpus: &Cpus) -> Result<Option<Server>> {
-        self.command(kind)?
+        self.command(kind, cpus)?
             .map(|command| Server::start(pinned(&command, cpus), kind.name()))
             .transpose()
     }
@@ -193,8 +193,16 @@ fn database(folder: &Path) -> String {
     format!("sqlite://{}", file.display())
 }
 
-/// Where processes may run, as taskset reads it.
-pub(super) struct Cpus(String);
+/// Where processes may run.
+pub(super) struct Cpus(Vec<u32>);
+
+impl Cpus {
+    /// As taskset reads it.
+    fn list(&self) -> String {
+        let cpus: Vec<_> = self.0.iter().map(u32::to_string).collect();
+        cpus.join(",")
+    }
+}
 
 /// The same command on these CPUs, and with as many open files as it may have: a thousand streams
 /// are two thousand sockets. Both helpers replace themselves, so that the process id is the
@@ -203,7 +211,7 @@ fn pinned(command: &Command, cpus: &Cpus) -> Command {
     let mut outer = Command::new("sh");
     outer
         .args(["-c", r#"ulimit -S -n "$(ulimit -H -n)"; exec "$@""#, "sh"])
-        .args(["taskset", "--cpu-list", &cpus.0])
+        .args(["taskset", "--cpu-list", &cpus.list()])
         .arg(command.get_program())
         .args(command.get_args());
     if let Some(folder) = command.get_current_dir() {
