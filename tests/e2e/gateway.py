@@ -55,6 +55,8 @@ class RemoteGateway:
 class GatewayProcess:
     """A gateway of our own, with its database in `directory`."""
 
+    stop_signal = signal.SIGTERM
+
     def __init__(self, directory: Path, canaries: Canaries, **environment: str | None):
         self.directory = directory
         self.canaries = canaries
@@ -70,12 +72,15 @@ class GatewayProcess:
         self.url = ""
         self.process: subprocess.Popen | None = None
 
+    def command(self) -> list[str | Path]:
+        return [binary(), "serve"]
+
     def launch(self) -> None:
         """Starts the process without waiting for it."""
         assert self.process is None or self.process.poll() is not None, "it runs already"
         printed = self.stdout.stat().st_size if self.stdout.exists() else 0
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
-            self.process = subprocess.Popen([binary(), "serve"], env=self.environment, cwd=self.directory,
+            self.process = subprocess.Popen(self.command(), env=self.environment, cwd=self.directory,
                                             stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                             preexec_fn=_die_with_parent)
         self._printed_before = printed
@@ -102,7 +107,7 @@ class GatewayProcess:
             raise AssertionError(f"the gateway did not end within {timeout} s:\n{self.tail()}") from None
 
     def terminate(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(self.stop_signal)
 
     def kill(self) -> None:
         self.process.kill()
@@ -147,6 +152,24 @@ class GatewayProcess:
         """The resident memory of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE).group(1))
+
+
+class ExampleProcess(GatewayProcess):
+    """One of the repository's examples, which is a gateway too; it ends with Ctrl-C."""
+
+    stop_signal = signal.SIGINT
+
+    def __init__(self, name: str, directory: Path, canaries: Canaries):
+        super().__init__(directory, canaries)
+        self.program = examples() / name
+
+    def command(self) -> list[str | Path]:
+        return [self.program, f"sqlite://{self.directory}/gateway.db"]
+
+
+def examples() -> Path:
+    """Where the built examples are: beside the binary, unless EXAMPLES_DIR says otherwise."""
+    return Path(os.environ.get("EXAMPLES_DIR") or binary().parent / "examples").resolve()
 
 
 def quiet(log: str) -> str:
