@@ -54,18 +54,19 @@ impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
             calls.iter().filter(|c| seen.insert(&c.request_id)).collect();
 
         let mut reserved: HashMap<&RequestId, Reserved> = HashMap::new();
-        let mut charged: HashMap<String, Credits> = HashMap::new();
+        let mut charged: HashMap<&RequestId, Credits> = HashMap::new();
         while !(waiting.is_empty() && settling.is_empty()) {
-            let (outcomes, charges) = self.transact(&waiting, &settling).await?;
-            charged.extend(charges);
-            settling.clear();
+            let answers = self.transact(&waiting, &settling).await?;
+            let ids = settling.drain(..).map(|call| &call.request_id);
+            charged.extend(ids.zip(answers.charges));
             let before = waiting.len();
-            waiting.retain(|hold| match outcomes.get(&hold.request_id.0) {
+            let mut outcomes = answers.holds.into_iter();
+            waiting.retain(|hold| match outcomes.next() {
                 Some(Outcome::Final(outcome)) => {
-                    reserved.insert(&hold.request_id, *outcome);
+                    reserved.insert(&hold.request_id, outcome);
                     false
                 }
-                _ => true,
+                Some(Outcome::Crowded) | None => true,
             });
             // Nobody was decided, so nobody will be: another writer is at it. `held` is the truth.
             if waiting.len() == before {
@@ -77,7 +78,7 @@ impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
             reserved.get(&hold.request_id).copied().unwrap_or(Reserved::Refused(Refusal::Held))
         });
         let calls = calls.iter().map(|call| Settled {
-            charged: charged.get(&call.request_id.0).copied().unwrap_or_default(),
+            charged: charged.get(&call.request_id).copied().unwrap_or_default(),
         });
         Ok((holds.collect(), calls.collect()))
     }
@@ -86,7 +87,7 @@ impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
         &self,
         holds: &[&Hold],
         calls: &[&CallRecord],
-    ) -> Result<(HashMap<String, Outcome>, Vec<(String, Credits)>), StoreError> {
+    ) -> Result<Answers, StoreError> {
         let batch = match (holds.is_empty(), calls.is_empty()) {
             (false, false) => &sql::SETTLE_AND_RESERVE,
             (true, _) => &sql::SETTLE,
@@ -94,41 +95,68 @@ impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
         };
         let results = self.0.batch(batch, wire::arguments(holds, calls)?).await?;
         let rows_of = |statement: &'static str| {
-            batch
-                .statements
-                .iter()
-                .zip(&results)
-                .filter(move |(known, _)| **known == statement)
-                .flat_map(|(_, rows)| rows)
+            let mut all = batch.statements.iter().zip(&results);
+            let rows = all.find(|(known, _)| **known == statement);
+            rows.map_or(&[][..], |(_, rows)| rows)
         };
+        Ok(Answers {
+            holds: reserved(holds, rows_of(sql::RESERVE_COUNT), rows_of(sql::RESERVE_REFUSALS))?,
+            charges: charged(calls, rows_of(sql::SETTLE_COUNT), rows_of(sql::SETTLE_OTHERS))?,
+        })
+    }
+}
 
-        let mut charges = Vec::with_capacity(calls.len());
-        for row in rows_of(sql::SETTLE_OUTCOMES) {
-            charges.push((row.string("request_id")?, row.of("calls", "").credits("quota")?));
-        }
-        let mut outcomes = HashMap::with_capacity(holds.len());
-        for row in rows_of(sql::RESERVE_OUTCOMES) {
-            // A call that was settled already holds nothing any more.
-            let reserved = if row.of("calls", "").bool("held")? {
-                Reserved::Granted
-            } else {
-                Reserved::Refused(Refusal::Duplicate)
-            };
-            outcomes.insert(row.string("request_id")?, Outcome::Final(reserved));
-        }
-        let refused: HashMap<String, &Row> = rows_of(sql::RESERVE_REFUSALS)
-            .map(|row| Ok((row.string("request_id")?, row)))
-            .collect::<Result<_, StoreError>>()?;
-        for hold in holds {
-            if let Some(row) = refused.get(&hold.request_id.0) {
-                let outcome = match refusal::explain(row, hold)? {
-                    Some(refusal) => Outcome::Final(Reserved::Refused(refusal)),
-                    None => Outcome::Crowded,
-                };
-                outcomes.insert(hold.request_id.0.clone(), outcome);
-            }
-        }
-        Ok((outcomes, charges))
+/// What one transaction said of its members, in their orders.
+struct Answers {
+    holds: Vec<Outcome>,
+    charges: Vec<Credits>,
+}
+
+/// What became of each hold: some are refused, and all others are counted.
+fn reserved(holds: &[&Hold], count: &[Row], refused: &[Row]) -> Result<Vec<Outcome>, StoreError> {
+    let mut exceptions = by_request(refused)?;
+    expect_all(holds.len(), count, exceptions.len())?;
+    let outcome = |hold: &&Hold| match exceptions.remove(&hold.request_id.0) {
+        None => Ok(Outcome::Final(Reserved::Granted)),
+        Some(row) => Ok(match refusal::explain(row, hold)? {
+            Some(refusal) => Outcome::Final(Reserved::Refused(refusal)),
+            None => Outcome::Crowded,
+        }),
+    };
+    holds.iter().map(outcome).collect()
+}
+
+/// What each call was charged: some something else than they cost, and all others are counted.
+fn charged(
+    calls: &[&CallRecord],
+    count: &[Row],
+    others: &[Row],
+) -> Result<Vec<Credits>, StoreError> {
+    let mut exceptions = by_request(others)?;
+    expect_all(calls.len(), count, exceptions.len())?;
+    let charge = |call: &&CallRecord| match exceptions.remove(&call.request_id.0) {
+        None => Ok(call.quota),
+        Some(row) => row.of("calls", "").credits("quota"),
+    };
+    calls.iter().map(charge).collect()
+}
+
+fn by_request(rows: &[Row]) -> Result<HashMap<String, &Row>, StoreError> {
+    let keyed = rows.iter().map(|row| Ok((row.string("request_id")?, row)));
+    keyed.collect()
+}
+
+/// An answer that leaves somebody out must not be read as consent.
+fn expect_all(members: usize, count: &[Row], exceptions: usize) -> Result<(), StoreError> {
+    let counted = match count.first() {
+        Some(row) => row.of("calls", "").number("calls")?,
+        None => 0usize,
+    };
+    if counted.checked_add(exceptions) == Some(members) {
+        Ok(())
+    } else {
+        let what = format!("calls: {counted} and {exceptions} of {members} were answered");
+        Err(StoreError::Corrupt(what))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Statements about money. They work on sets, so that one transaction serves a whole group of
-//! calls: `?1` is a JSON array of holds, `?2` one of their ids, `?3` one of settlements, `?4` one
-//! of their ids; the layouts stand in `ledger::wire`.
+//! calls: `?1` is a JSON array of holds, `?2` one of their ids, `?3` one of settlements; the
+//! layouts stand in `ledger::wire`.
 //!
 //! A call's row is its own guard. Settling moves the money of rows that are `held` and closes them
 //! last; reserving makes rows `new`, moves the money of those, and calls them `held` last. So each
 //! transaction finds nothing left to do when it is delivered again.
+//!
+//! Answers name the exceptions and count the rest, because a row costs a trip between threads; the
+//! two together must be the whole group.
 //!
 //! `CROSS JOIN` fixes the order of the loops: the array outside, look-ups by key inside.
 
@@ -62,11 +65,18 @@ UPDATE calls SET
 FROM json_each(?3) AS j
 WHERE calls.request_id = (j.value ->> 0) AND calls.state = 'held'";
 
-/// What settled calls were charged. `?4`.
-pub const SETTLE_OUTCOMES: &str = "\
-SELECT c.request_id AS request_id, c.quota AS quota
-FROM json_each(?4) AS j CROSS JOIN calls AS c ON c.request_id = j.value
-WHERE c.state = 'settled'";
+/// How many calls were charged what they cost. `?3`.
+pub const SETTLE_COUNT: &str = "\
+SELECT COUNT(*) AS calls
+FROM json_each(?3) AS j CROSS JOIN calls AS c ON c.request_id = (j.value ->> 0)
+WHERE c.state = 'settled' AND c.quota = (j.value ->> 1)";
+
+/// What the others were charged: less, because less was held or they were settled before; or
+/// nothing, because they never held anything. `?3`.
+pub const SETTLE_OTHERS: &str = "\
+SELECT j.value ->> 0 AS request_id, CASE WHEN c.state = 'settled' THEN c.quota ELSE 0 END AS quota
+FROM json_each(?3) AS j LEFT JOIN calls AS c ON c.request_id = (j.value ->> 0)
+WHERE c.state IS NOT 'settled' OR c.quota <> (j.value ->> 1)";
 
 /// The only decision about money: makes the calls that their user and key can pay for. Each is
 /// counted with those before it that are not refused for another reason; so a call may be refused
@@ -122,14 +132,15 @@ UPDATE calls SET state = 'held'
 FROM json_each(?2) AS j
 WHERE calls.request_id = j.value AND calls.state = 'new'";
 
-/// Which calls have a row. `?2`.
-pub const RESERVE_OUTCOMES: &str = "\
-SELECT c.request_id AS request_id, c.state = 'held' AS held
-FROM json_each(?2) AS j CROSS JOIN calls AS c ON c.request_id = j.value";
+/// How many calls are held. `?2`.
+pub const RESERVE_COUNT: &str = "\
+SELECT COUNT(*) AS calls
+FROM json_each(?2) AS j CROSS JOIN calls AS c ON c.request_id = j.value
+WHERE c.state = 'held'";
 
-/// Of calls that have no row: all that explains it. `?1`.
+/// Of the others: all that explains it. `?1`.
 pub const RESERVE_REFUSALS: &str = "\
-SELECT j.value ->> 0 AS request_id,
+SELECT j.value ->> 0 AS request_id, c.state AS state,
     u.enabled AS user_enabled, u.granted - u.spent AS user_left, u.held AS user_held,
     t.enabled AS token_enabled, t.expires_at AS token_expires_at, t.revision AS token_revision,
     t.cap - t.spent AS token_left, t.held AS token_held,
@@ -142,7 +153,7 @@ FROM json_each(?1) AS j
 LEFT JOIN calls AS c ON c.request_id = (j.value ->> 0)
 LEFT JOIN users AS u ON u.id = (j.value ->> 1)
 LEFT JOIN tokens AS t ON t.id = (j.value ->> 2) AND t.user_id = (j.value ->> 1)
-WHERE c.request_id IS NULL";
+WHERE c.state IS NOT 'held'";
 
 // The same rows in every statement of one sweep: money is moved before they are closed.
 macro_rules! expired {
@@ -202,18 +213,19 @@ pub static SETTLE_AND_RESERVE: Batch = Batch::replayable(&[
     SETTLE_USERS,
     SETTLE_TOKENS,
     SETTLE_CLOSE,
-    SETTLE_OUTCOMES,
+    SETTLE_COUNT,
+    SETTLE_OTHERS,
     RESERVE_INSERT,
     RESERVE_USERS,
     RESERVE_TOKENS,
     RESERVE_OPEN,
-    RESERVE_OUTCOMES,
+    RESERVE_COUNT,
     RESERVE_REFUSALS,
 ]);
 
 /// Only settles.
 pub static SETTLE: Batch =
-    Batch::replayable(&[SETTLE_USERS, SETTLE_TOKENS, SETTLE_CLOSE, SETTLE_OUTCOMES]);
+    Batch::replayable(&[SETTLE_USERS, SETTLE_TOKENS, SETTLE_CLOSE, SETTLE_COUNT, SETTLE_OTHERS]);
 
 /// Only reserves.
 pub static RESERVE: Batch = Batch::replayable(&[
@@ -221,7 +233,7 @@ pub static RESERVE: Batch = Batch::replayable(&[
     RESERVE_USERS,
     RESERVE_TOKENS,
     RESERVE_OPEN,
-    RESERVE_OUTCOMES,
+    RESERVE_COUNT,
     RESERVE_REFUSALS,
 ]);
 
@@ -240,12 +252,13 @@ pub const ALL: &[&str] = &[
     SETTLE_USERS,
     SETTLE_TOKENS,
     SETTLE_CLOSE,
-    SETTLE_OUTCOMES,
+    SETTLE_COUNT,
+    SETTLE_OTHERS,
     RESERVE_INSERT,
     RESERVE_USERS,
     RESERVE_TOKENS,
     RESERVE_OPEN,
-    RESERVE_OUTCOMES,
+    RESERVE_COUNT,
     RESERVE_REFUSALS,
     SWEEP_COUNT,
     SWEEP_USERS,

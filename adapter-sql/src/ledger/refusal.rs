@@ -3,8 +3,12 @@
 use crate::{Row, row::Record};
 use gateway_ports::{Hold, Refusal, StoreError};
 
-/// Why this call has no row; `None` if nothing stands against it but its neighbours in the group.
+/// Why this call is not held; `None` if nothing stands against it but its neighbours in the group.
 pub(super) fn explain(row: &Row, hold: &Hold) -> Result<Option<Refusal>, StoreError> {
+    // It was settled already: what is over does not begin again.
+    if !row.of("calls", "").is_null("state")? {
+        return Ok(Some(Refusal::Duplicate));
+    }
     let token = row.of("tokens", "token_");
     let user = row.of("users", "user_");
     if token.is_null("enabled")? || !token.bool("enabled")? {

@@ -9,13 +9,12 @@ use gateway_domain::CallRecord;
 use gateway_ports::{Hold, StoreError};
 use serde::Serialize;
 
-/// The parameters `?1` to `?4` of a group.
+/// The parameters `?1` to `?3` of a group.
 pub(super) fn arguments(holds: &[&Hold], calls: &[&CallRecord]) -> Result<Vec<Value>, StoreError> {
     let hold_ids: Vec<&str> = holds.iter().map(|h| h.request_id.0.as_str()).collect();
-    let call_ids: Vec<&str> = calls.iter().map(|c| c.request_id.0.as_str()).collect();
     let holds: Vec<_> = holds.iter().map(|h| hold(h)).collect();
     let calls: Vec<_> = calls.iter().map(|c| settlement(c)).collect();
-    Ok(args![json(&holds)?, json(&hold_ids)?, json(&calls)?, json(&call_ids)?,])
+    Ok(args![json(&holds)?, json(&hold_ids)?, json(&calls)?])
 }
 
 fn json(values: &impl Serialize) -> Result<String, StoreError> {

@@ -231,3 +231,33 @@ async fn a_ledger_whose_loop_has_ended_is_unavailable() {
     let reserved = ledger.reserve(&hold(bench.payer, 1, 10)).await;
     assert!(matches!(reserved, Err(StoreError::Unavailable(_))));
 }
+
+/// Does everything and says nothing of it.
+struct Mute(Arc<SqliteExecutor>);
+
+#[async_trait]
+impl SqlExecutor for Mute {
+    async fn read(&self, sql: &'static str, args: Vec<Value>) -> Result<Vec<Row>, SqlError> {
+        self.0.read(sql, args).await
+    }
+
+    async fn batch(
+        &self,
+        batch: &'static Batch,
+        args: Vec<Value>,
+    ) -> Result<Vec<Vec<Row>>, SqlError> {
+        let results = self.0.batch(batch, args).await?;
+        Ok(results.into_iter().map(|_| Vec::new()).collect())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_nothing_is_no_consent() {
+    let bench = bench(1000).await;
+    let mute = Mute(Arc::clone(&bench.executor.inner));
+    let ledger = SqlLedger::new(Arc::new(mute));
+    let reserved = ledger.reserve(&hold(bench.payer, 1, 10)).await;
+    assert!(matches!(reserved, Err(StoreError::Corrupt(_))));
+    let settled = ledger.settle(&call(bench.payer, 1, 7)).await;
+    assert!(matches!(settled, Err(StoreError::Corrupt(_))));
+}

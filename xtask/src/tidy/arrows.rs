@@ -43,8 +43,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Everything that the domain may depend on.
 const DOMAIN: &str = "gateway-domain";
-const DOMAIN_USES: [&str; 8] =
-    ["bytes", "ipnet", "serde", "serde_json", "sha2", "thiserror", "time", "url"];
+const DOMAIN_USES: [&str; 9] =
+    ["bytes", "crc32fast", "ipnet", "serde", "serde_json", "sha2", "thiserror", "time", "url"];
 
 /// Crates of the workspace that use one that they may not, and crates without arrows.
 pub(crate) fn between_rooms(graph: &Graph) -> Vec<Finding> {
