@@ -2,7 +2,7 @@
 //!
 //! admit -> estimate -> reserve -> select -> encode -> upstream -> commit point -> stream -> settle.
 //! No step goes back up, but failover from before the commit point to select. What is reserved is
-//! settled by [`exit::Exit`], whatever ends the call.
+//! settled by its `Exit`, whatever ends the call.
 
 mod attempt;
 mod exit;
