@@ -3,9 +3,11 @@
 use crate::{App, error::OpenAiError, extract::Caller};
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{FromRequestParts, Path, State},
 };
 use gateway_app::models::Model;
+use gateway_domain::policy::select::NoChannel;
+use http::request::Parts;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,6 +33,19 @@ impl From<Model> for ModelObject {
     }
 }
 
+/// The rest of the path. What is no text names no model.
+pub(crate) struct ModelId(String);
+
+impl FromRequestParts<App> for ModelId {
+    type Rejection = OpenAiError;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OpenAiError> {
+        match Path::<String>::from_request_parts(parts, app).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(_) => Err(NoChannel::UnknownModel.into()),
+        }
+    }
+}
+
 /// The models that the key may call
 #[utoipa::path(get, path = "/v1/models", tag = "relay", security(("api_key" = [])),
     responses((status = 200, body = ModelList), (status = 401)))]
@@ -49,7 +64,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    ModelId(id): ModelId,
 ) -> Result<Json<ModelObject>, OpenAiError> {
     Ok(Json(app.gateway.model(&caller.principal, &id).await?.into()))
 }

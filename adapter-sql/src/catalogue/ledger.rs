@@ -78,30 +78,21 @@ SELECT j.value ->> 0 AS request_id, CASE WHEN c.state = 'settled' THEN c.quota E
 FROM json_each(?3) AS j LEFT JOIN calls AS c ON c.request_id = (j.value ->> 0)
 WHERE c.state IS NOT 'settled' OR c.quota <> (j.value ->> 1)";
 
-/// The only decision about money: makes the calls that their user and key can pay for. Each is
-/// counted with those before it that are not refused for another reason; so a call may be refused
-/// because of a neighbour that is refused itself, and has to be tried again without it. `?1`.
+/// The only decision about money: makes the calls that their user and key can pay for, each
+/// together with those before it in the group. A neighbour that is refused itself is counted too;
+/// so a call may be refused because of it, and has to be tried again without it. `?1`.
 pub const RESERVE_INSERT: &str = "\
 INSERT INTO calls (request_id, state, user_id, token_id, amount, floor, model, stream,
     idempotency_key, created_at, expires_at, upstream_model)
-SELECT request_id, 'new', user_id, token_id, amount, floor, model, stream,
-    idempotency_key, created_at, expires_at, model
-FROM (
-    SELECT j.value ->> 0 AS request_id, u.id AS user_id, t.id AS token_id,
-        j.value ->> 4 AS amount, j.value ->> 5 AS floor, j.value ->> 6 AS model,
-        j.value ->> 7 AS stream, j.value ->> 8 AS idempotency_key,
-        j.value ->> 9 AS created_at, j.value ->> 10 AS expires_at,
-        u.granted - u.spent - u.held AS user_free,
-        t.cap - t.spent - t.held AS token_free,
-        SUM(j.value ->> 4) OVER (PARTITION BY u.id ORDER BY j.key) AS user_sum,
-        SUM(j.value ->> 4) OVER (PARTITION BY t.id ORDER BY j.key) AS token_sum
-    FROM json_each(?1) AS j
-    CROSS JOIN users AS u ON u.id = (j.value ->> 1)
-    CROSS JOIN tokens AS t ON t.id = (j.value ->> 2) AND t.user_id = u.id
-    WHERE u.enabled = 1 AND t.enabled = 1 AND t.revision = (j.value ->> 3)
-        AND (t.expires_at IS NULL OR t.expires_at > (j.value ->> 9))
-)
-WHERE user_free >= user_sum AND (token_free IS NULL OR token_free >= token_sum)
+SELECT j.value ->> 0, 'new', u.id, t.id, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+    j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10, j.value ->> 6
+FROM json_each(?1) AS j
+CROSS JOIN users AS u ON u.id = (j.value ->> 1)
+CROSS JOIN tokens AS t ON t.id = (j.value ->> 2) AND t.user_id = u.id
+WHERE u.enabled = 1 AND t.enabled = 1 AND t.revision = (j.value ->> 3)
+    AND (t.expires_at IS NULL OR t.expires_at > (j.value ->> 9))
+    AND u.granted - u.spent - u.held >= (j.value ->> 11)
+    AND (t.cap IS NULL OR t.cap - t.spent - t.held >= (j.value ->> 12))
 ON CONFLICT DO NOTHING";
 
 /// Holds the users' credits for new calls. `?2`.
