@@ -1,19 +1,7 @@
 //! Embeddings.
 
-use crate::{
-    App,
-    body::{MOST_CALL, read},
-    completion,
-    error::OpenAiError,
-    extract::Caller,
-    sse,
-};
-use axum::{
-    body::Body,
-    extract::State,
-    response::{IntoResponse, Response},
-};
-use gateway_app::Reply;
+use crate::{App, error::OpenAiError, extract::Caller, relay::relay};
+use axum::{body::Body, extract::State, response::Response};
 use gateway_domain::ModelCall;
 use http::HeaderMap;
 
@@ -27,11 +15,5 @@ pub(crate) async fn embed(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, OpenAiError> {
-    let bytes = read(&app, &headers, body, MOST_CALL).await?;
-    let call = ModelCall::embeddings(bytes)?;
-    let shape = sse::Shape::new(&caller.context, &call);
-    match app.gateway.relay(caller.principal, call, &caller.context).await? {
-        Reply::Whole(answer) => Ok(completion::whole(&shape, answer)),
-        Reply::Stream(stream) => Ok(sse::response(shape, stream).into_response()),
-    }
+    relay(&app, caller, &headers, body, ModelCall::embeddings).await
 }

@@ -28,6 +28,7 @@ mod info;
 mod logs;
 mod models;
 mod pipeline;
+mod relay;
 mod routes;
 mod sse;
 mod tokens;
