@@ -173,7 +173,9 @@ async fn run(
             "a channel failed before its answer began"
         );
         let next = exit.relay().fail(fault.kind);
-        if next == Next::GiveUp {
+        let started = exit.relay().facts().started;
+        let out_of_time = left(parts, started, parts.config.timeouts.total).is_zero();
+        if next == Next::GiveUp || out_of_time {
             return Err(refuse(exit, fault.into()));
         }
         last = Some(worse(last, fault));

@@ -296,6 +296,53 @@ async fn a_callers_fault_is_not_tried_elsewhere() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_quotes_the_channels_key_does_not_tell_it() {
+    let mut upstream = MockUpstream::new();
+    upstream.expect_send().times(1).returning(|_| {
+        let error = r#"{"error":{"message":"cannot use [sk-provider-key]","code":"sk-provider-key","param":"sk-provider-key"}}"#;
+        reply(400, "application/json", &[error])
+    });
+    let bench = Bench::new(upstream, None).await;
+    bench.channel("a", 0).await;
+    let error = bench.call(CHAT).await.unwrap_err();
+    assert!(!format!("{error:?}").contains("sk-provider-key"), "{error:?}");
+    assert_eq!(error.code, "[redacted]");
+}
+
+#[tokio::test]
+async fn an_answer_that_trickles_is_ended_with_the_call() {
+    let bench = Bench::new(Trickling, None).await;
+    bench.channel("a", 0).await;
+    let mut call = Box::pin(bench.call(CHAT));
+    for _ in 0..18 {
+        assert!((&mut call).now_or_never().is_none());
+        bench.clock.advance(Duration::from_secs(100));
+    }
+    let error = call.await.unwrap_err();
+    assert_eq!((error.code.as_ref(), error.kind.status()), ("upstream_timeout", 504));
+    assert_eq!(bench.rows().await[0].end_reason, EndReason::Timeout);
+}
+
+/// An upstream whose answer has a byte in every second read, and no end.
+#[derive(Debug)]
+struct Trickling;
+
+#[async_trait]
+impl Upstream for Trickling {
+    async fn send(&self, _: http::Request<Bytes>) -> Result<Response<ByteStream>, UpstreamError> {
+        let mut turn = 0u64;
+        let body: ByteStream = Box::pin(stream::poll_fn(move |_| {
+            turn += 1;
+            if turn.is_multiple_of(2) {
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(Some(Ok(Bytes::from_static(b" "))))
+        }));
+        Ok(Response::builder().header("content-type", "application/json").body(body).unwrap())
+    }
+}
+
+#[tokio::test]
 async fn an_error_in_a_200_is_no_answer() {
     for (kind, text) in [
         ("text/html", "<html>"),

@@ -13,35 +13,33 @@
 
 use crate::Batch;
 
+// Users and keys are moved alike: `$table`, and the column of `calls` that names its rows.
+macro_rules! settle {
+    ($table:literal, $owner:literal) => {
+        concat!(
+            "UPDATE ",
+            $table,
+            " SET held = held - s.amount, spent = spent + s.quota, \
+             request_count = request_count + s.calls \
+             FROM (SELECT c.",
+            $owner,
+            " AS owner, SUM(c.amount) AS amount, \
+             SUM(MIN(c.amount, j.value ->> 1)) AS quota, COUNT(*) AS calls \
+             FROM json_each(?3) AS j CROSS JOIN calls AS c ON c.request_id = (j.value ->> 0) \
+             WHERE c.state = 'held' GROUP BY c.",
+            $owner,
+            ") AS s WHERE ",
+            $table,
+            ".id = s.owner"
+        )
+    };
+}
+
 /// Gives holds back and charges users. `?3`.
-pub const SETTLE_USERS: &str = "\
-UPDATE users SET
-    held = held - s.amount,
-    spent = spent + s.quota,
-    request_count = request_count + s.calls
-FROM (
-    SELECT c.user_id AS user_id, SUM(c.amount) AS amount,
-        SUM(MIN(c.amount, j.value ->> 1)) AS quota, COUNT(*) AS calls
-    FROM json_each(?3) AS j CROSS JOIN calls AS c ON c.request_id = (j.value ->> 0)
-    WHERE c.state = 'held'
-    GROUP BY c.user_id
-) AS s
-WHERE users.id = s.user_id";
+pub const SETTLE_USERS: &str = settle!("users", "user_id");
 
 /// The same for keys; one that was deleted meanwhile is simply not there. `?3`.
-pub const SETTLE_TOKENS: &str = "\
-UPDATE tokens SET
-    held = held - s.amount,
-    spent = spent + s.quota,
-    request_count = request_count + s.calls
-FROM (
-    SELECT c.token_id AS token_id, SUM(c.amount) AS amount,
-        SUM(MIN(c.amount, j.value ->> 1)) AS quota, COUNT(*) AS calls
-    FROM json_each(?3) AS j CROSS JOIN calls AS c ON c.request_id = (j.value ->> 0)
-    WHERE c.state = 'held'
-    GROUP BY c.token_id
-) AS s
-WHERE tokens.id = s.token_id";
+pub const SETTLE_TOKENS: &str = settle!("tokens", "token_id");
 
 /// Turns held calls into usage rows. `?3`.
 pub const SETTLE_CLOSE: &str = "\
@@ -95,27 +93,30 @@ WHERE u.enabled = 1 AND t.enabled = 1 AND t.revision = (j.value ->> 3)
     AND (t.cap IS NULL OR t.cap - t.spent - t.held >= (j.value ->> 12))
 ON CONFLICT DO NOTHING";
 
+macro_rules! hold {
+    ($table:literal, $owner:literal) => {
+        concat!(
+            "UPDATE ",
+            $table,
+            " SET held = held + s.amount \
+             FROM (SELECT c.",
+            $owner,
+            " AS owner, SUM(c.amount) AS amount \
+             FROM json_each(?2) AS j CROSS JOIN calls AS c ON c.request_id = j.value \
+             WHERE c.state = 'new' GROUP BY c.",
+            $owner,
+            ") AS s WHERE ",
+            $table,
+            ".id = s.owner"
+        )
+    };
+}
+
 /// Holds the users' credits for new calls. `?2`.
-pub const RESERVE_USERS: &str = "\
-UPDATE users SET held = held + s.amount
-FROM (
-    SELECT c.user_id AS user_id, SUM(c.amount) AS amount
-    FROM json_each(?2) AS j CROSS JOIN calls AS c ON c.request_id = j.value
-    WHERE c.state = 'new'
-    GROUP BY c.user_id
-) AS s
-WHERE users.id = s.user_id";
+pub const RESERVE_USERS: &str = hold!("users", "user_id");
 
 /// The same for keys. `?2`.
-pub const RESERVE_TOKENS: &str = "\
-UPDATE tokens SET held = held + s.amount
-FROM (
-    SELECT c.token_id AS token_id, SUM(c.amount) AS amount
-    FROM json_each(?2) AS j CROSS JOIN calls AS c ON c.request_id = j.value
-    WHERE c.state = 'new'
-    GROUP BY c.token_id
-) AS s
-WHERE tokens.id = s.token_id";
+pub const RESERVE_TOKENS: &str = hold!("tokens", "token_id");
 
 /// New calls are held ones from here on. `?2`.
 pub const RESERVE_OPEN: &str = "\
@@ -157,23 +158,33 @@ macro_rules! expired {
 /// How many calls this sweep closes. Now.
 pub const SWEEP_COUNT: &str = concat!("SELECT COUNT(*) AS swept FROM (", expired!(), ")");
 
+macro_rules! sweep {
+    ($table:literal, $owner:literal) => {
+        concat!(
+            "UPDATE ",
+            $table,
+            " SET held = held - s.amount, spent = spent + s.quota, \
+             request_count = request_count + s.calls \
+             FROM (SELECT ",
+            $owner,
+            " AS owner, SUM(amount) AS amount, SUM(quota) AS quota, \
+             COUNT(*) AS calls FROM (",
+            expired!(),
+            ") GROUP BY ",
+            $owner,
+            ") AS s \
+             WHERE ",
+            $table,
+            ".id = s.owner"
+        )
+    };
+}
+
 /// Gives expired holds back and charges users their floors. Now.
-pub const SWEEP_USERS: &str = concat!(
-    "UPDATE users SET held = held - s.amount, spent = spent + s.quota, \
-     request_count = request_count + s.calls \
-     FROM (SELECT user_id, SUM(amount) AS amount, SUM(quota) AS quota, COUNT(*) AS calls FROM (",
-    expired!(),
-    ") GROUP BY user_id) AS s WHERE users.id = s.user_id"
-);
+pub const SWEEP_USERS: &str = sweep!("users", "user_id");
 
 /// The same for keys. Now.
-pub const SWEEP_TOKENS: &str = concat!(
-    "UPDATE tokens SET held = held - s.amount, spent = spent + s.quota, \
-     request_count = request_count + s.calls \
-     FROM (SELECT token_id, SUM(amount) AS amount, SUM(quota) AS quota, COUNT(*) AS calls FROM (",
-    expired!(),
-    ") GROUP BY token_id) AS s WHERE tokens.id = s.token_id"
-);
+pub const SWEEP_TOKENS: &str = sweep!("tokens", "token_id");
 
 /// Turns expired calls into usage rows. Now.
 pub const SWEEP_CLOSE: &str = concat!(

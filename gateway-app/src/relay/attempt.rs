@@ -4,11 +4,12 @@ use super::{exit::Exit, left, stream::Opened, within};
 use crate::gateway::Parts;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use gateway_domain::{Channel, Fault, FaultKind, ModelCall};
+use gateway_domain::{Channel, Fault, FaultKind, ModelCall, Timestamp};
 use gateway_ports::{
-    Answer, ByteStream, ProviderError, Target, UpstreamError, provider::ErrorReply,
+    Answer, ByteStream, Provider, ProviderError, Target, UpstreamError, provider::ErrorReply,
 };
 use http::{HeaderMap, header::CONTENT_TYPE};
+use secrecy::{ExposeSecret, SecretString};
 use std::{sync::Arc, time::Duration};
 
 /// The largest whole answer: embeddings of many inputs are the largest there are.
@@ -41,14 +42,36 @@ pub(super) async fn attempt(
         model: channel.model_mapping.upstream(&call.model),
         config: &channel.config,
     };
-    let request = provider.encode(call, &target).map_err(|error| match error {
+    exchange(parts, &**provider, &target, call, exit).await.map_err(|fault| without(fault, &key))
+}
+
+/// A fault that does not repeat the channel's key: an upstream may quote what it was sent.
+fn without(mut fault: Fault, key: &SecretString) -> Fault {
+    let key = key.expose_secret();
+    let texts = [Some(&mut fault.message), fault.code.as_mut(), fault.param.as_mut()];
+    for text in texts.into_iter().flatten().filter(|text| text.contains(key)) {
+        *text = text.replace(key, "[redacted]");
+    }
+    fault
+}
+
+async fn exchange(
+    parts: &Arc<Parts>,
+    provider: &dyn Provider,
+    target: &Target<'_>,
+    call: &ModelCall,
+    exit: &mut Exit,
+) -> Result<Outcome, Fault> {
+    let request = provider.encode(call, target).map_err(|error| match error {
         ProviderError::Unsupported { param, message } => {
             Fault { param, ..Fault::new(FaultKind::Rejected, message) }
         }
         ProviderError::Misconfigured(why) => misconfigured(why),
     })?;
     let started = parts.runtime.clock.now();
-    let limit = parts.config.timeouts.first_byte;
+    let timeouts = parts.config.timeouts;
+    let end = exit.relay().facts().started.plus(timeouts.total);
+    let limit = timeouts.first_byte.min(end.since(started));
     let reply = within(parts, limit, parts.upstream.send(request))
         .await
         .ok_or_else(timeout)?
@@ -56,27 +79,24 @@ pub(super) async fn attempt(
     let (head, body) = reply.into_parts();
     if FaultKind::of_status(head.status.as_u16()).is_some() {
         // An error's body is worth little: what cannot be read in time is left.
+        let patience = Duration::from_secs(5);
         let body =
-            collect(parts, body, MOST_ERROR, Duration::from_secs(5)).await.unwrap_or_default();
-        let status = head.status.as_u16();
-        let now = parts.runtime.clock.now();
+            collect(parts, body, MOST_ERROR, patience, parts.runtime.clock.now().plus(patience));
+        let body = body.await.unwrap_or_default();
         return Err(provider.fault(&ErrorReply {
-            status,
+            status: head.status.as_u16(),
             headers: &head.headers,
             body: &body,
-            now,
+            now: parts.runtime.clock.now(),
         }));
     }
-    let streams = call.stream && is_stream(&head.headers)?;
-    if streams {
-        let opened = Opened::new(body, provider.decoder(call, &target));
-        return opened
-            .wait_for_answer(exit, left(parts, started, limit))
-            .await
-            .map(Outcome::Stream);
+    if call.stream && is_stream(&head.headers)? {
+        let opened = Opened::new(body, provider.decoder(call, target));
+        let opened = opened.wait_for_answer(exit, left(parts, started, limit)).await?;
+        return Ok(Outcome::Stream(opened));
     }
-    let body = collect(parts, body, MOST_ANSWER, parts.config.timeouts.idle).await?;
-    provider.decode(call, &target, body).map(Outcome::Whole)
+    let body = collect(parts, body, MOST_ANSWER, timeouts.idle, end).await?;
+    provider.decode(call, target, body).map(Outcome::Whole)
 }
 
 /// Whether an answer of success is a stream; HTML never is an answer.
@@ -90,17 +110,19 @@ fn is_stream(headers: &HeaderMap) -> Result<bool, Fault> {
     }
 }
 
-/// Reads a whole body, up to a size, as long as bytes keep coming.
+/// Reads a whole body, up to a size, as long as bytes keep coming and until a moment at most.
 async fn collect(
     parts: &Parts,
     mut body: ByteStream,
     most: usize,
     idle: Duration,
+    end: Timestamp,
 ) -> Result<Bytes, Fault> {
     let mut first: Option<Bytes> = None;
     let mut whole = BytesMut::new();
     loop {
-        match within(parts, idle, body.next()).await {
+        let patience = idle.min(end.since(parts.runtime.clock.now()));
+        match within(parts, patience, body.next()).await {
             None => return Err(timeout()),
             Some(None) => break,
             Some(Some(Err(error))) => return Err(fault_of_exchange(&error)),

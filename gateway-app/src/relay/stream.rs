@@ -109,11 +109,13 @@ impl RelayStream {
     pub(super) fn new(opened: Opened, mut exit: Exit) -> Self {
         let parts = exit.parts().clone();
         let timeouts = parts.config.timeouts;
+        let now = parts.runtime.clock.now();
+        let deadline = exit.relay().facts().started.plus(timeouts.total);
         Self {
             opened,
-            last_read: parts.runtime.clock.now(),
-            deadline: exit.relay().facts().started.plus(timeouts.total),
-            watch: parts.runtime.timer.sleep(timeouts.idle),
+            last_read: now,
+            deadline,
+            watch: parts.runtime.timer.sleep(timeouts.idle.min(deadline.since(now))),
             exit,
             estimated: false,
             over: false,

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::time::{Duration, UNIX_EPOCH};
 
 const MOST_CHARS: usize = 500;
+const REDACTED: &str = "[redacted]";
 /// A provider that asks for more than a day is not believed.
 const MOST_WAIT: Duration = Duration::from_secs(86_400);
 
@@ -84,35 +85,27 @@ fn until(date: &str, now: Timestamp) -> Option<Duration> {
 
 /// A provider's message without anything that looks like a key, on one line, and short.
 pub fn scrub(message: &str) -> String {
-    let looks_secret = |word: &str| {
-        let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-        ["sk-", "sk_", "AIza", "Bearer", "org-", "proj_"]
-            .iter()
-            .any(|prefix| word.starts_with(prefix))
-            || (word.len() >= 32
-                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.*".contains(&b))
-                && word.bytes().any(|b| b.is_ascii_digit()))
-    };
+    let part_of_key = |c: char| c.is_ascii_alphanumeric() || "-_.*".contains(c);
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut clean = String::new();
-    for word in message.split_whitespace() {
-        if clean.chars().count() >= MOST_CHARS {
-            break;
-        }
-        if !clean.is_empty() {
-            clean.push(' ');
-        }
-        // A key may stand behind `key=` or `key:` without a space.
-        let cut = word.rfind(['=', ':', '"', '\'']).map_or(0, |at| at + 1);
-        match (word.get(..cut), word.get(cut..)) {
-            (Some(before), Some(after)) if looks_secret(after) => {
-                clean.push_str(before);
-                clean.push_str("[redacted]");
-            }
-            _ if looks_secret(word) => clean.push_str("[redacted]"),
-            _ => clean.extend(word.chars().filter(|c| !c.is_control()).take(MOST_CHARS)),
-        }
+    let mut rest = line.as_str();
+    while !rest.is_empty() && clean.len() < 4 * MOST_CHARS {
+        let end = rest.find(|c| !part_of_key(c)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(end);
+        clean.push_str(if looks_secret(run) { REDACTED } else { run });
+        let next = behind.find(part_of_key).unwrap_or(behind.len());
+        let (between, after) = behind.split_at(next);
+        clean.extend(between.chars().filter(|c| !c.is_control()));
+        rest = after;
     }
     clean.chars().take(MOST_CHARS).collect()
+}
+
+fn looks_secret(run: &str) -> bool {
+    const PREFIXES: [&str; 5] = ["sk-", "sk_", "AIza", "org-", "proj_"];
+    let run = run.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    PREFIXES.iter().any(|prefix| run.starts_with(prefix))
+        || (run.len() >= 32 && run.bytes().any(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -172,6 +165,8 @@ mod tests {
                 "{clean}"
             );
         }
+        let quoted = scrub(r#"bad request {"api_key":"sk-live1234567890"},"model":"m"}"#);
+        assert_eq!(quoted, r#"bad request {"api_key":"[redacted]"},"model":"m"}"#);
         assert_eq!(scrub("plain\r\nwords"), "plain words");
         assert!(scrub(&"word ".repeat(1000)).chars().count() <= MOST_CHARS);
     }
