@@ -8,7 +8,8 @@ use adapter_tokio::{Native, NativeOptions, server};
 use bytes::Bytes;
 use gateway_domain::{Fault, FaultKind, ModelCall, ProviderKind, TokenCounts};
 use gateway_ports::{
-    Answer, FinishReason, Provider, ProviderError, StreamDecoder, StreamEvent, Target,
+    Answer, Delta, Encoded, FinishReason, Provider, ProviderError, StreamDecoder, StreamEvent,
+    Target,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -28,22 +29,19 @@ impl Provider for Acme {
         Some("https://api.acme.example.com")
     }
 
-    fn encode(
-        &self,
-        call: &ModelCall,
-        to: &Target<'_>,
-    ) -> Result<http::Request<Bytes>, ProviderError> {
+    fn encode(&self, call: &ModelCall, to: &Target<'_>) -> Result<Encoded, ProviderError> {
         let body: Value = serde_json::from_slice(call.body()).unwrap_or_default();
         let messages = body.pointer("/messages").and_then(Value::as_array);
         let last = messages.and_then(|all| all.last()?.pointer("/content")?.as_str());
-        let prompt = last.ok_or(ProviderError::Unsupported {
-            param: Some("messages".into()),
-            message: "Acme takes text only".into(),
+        let no_text = ProviderError::UNSUPPORTED_CONTENT;
+        let prompt = last.ok_or_else(|| {
+            ProviderError::unsupported("messages", no_text, "Acme takes text only")
         })?;
         let path = if call.stream { "stream" } else { "ask" };
         http::Request::post(format!("{}/{path}", to.base_url))
             .header("acme-key", to.key.expose_secret())
             .body(json!({"prompt": prompt, "model": to.model.as_str()}).to_string().into())
+            .map(Encoded::from)
             .map_err(|e| ProviderError::Misconfigured(e.to_string()))
     }
 
@@ -70,8 +68,8 @@ impl StreamDecoder for Lines {
         while let Some(end) = self.0.iter().position(|b| *b == b'\n') {
             let line: Vec<u8> = self.0.drain(..=end).collect();
             match line.trim_ascii() {
-                [] => out.extend([StreamEvent::Finish(FinishReason::Stop), StreamEvent::Done]),
-                text => out.push(StreamEvent::Text(String::from_utf8_lossy(text).into())),
+                [] => out.extend([Delta::Finish(FinishReason::Stop).into(), StreamEvent::Done]),
+                text => out.push(Delta::Text(String::from_utf8_lossy(text).into()).into()),
             }
         }
     }

@@ -93,7 +93,7 @@ pub(crate) async fn login(
 /// One's own account
 #[utoipa::path(get, path = "/api/user/self", tag = "account", security(("login" = [])),
     responses((status = 200, body = Envelope<UserDto>), (status = 401), (status = 403)))]
-pub(crate) async fn me(Session(user): Session) -> Envelope<UserDto> {
+pub(crate) async fn me(Session { user, .. }: Session) -> Envelope<UserDto> {
     ok(UserDto::new(&user))
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn me(Session(user): Session) -> Envelope<UserDto> {
     responses((status = 200, body = Envelope<LoginDto>), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn change_me(
     State(app): State<App>,
-    AnySession(user): AnySession,
+    AnySession { user, context }: AnySession,
     ApiJson(request): ApiJson<AccountRequest>,
 ) -> Result<Envelope<LoginDto>, ApiError> {
     let change = AccountChange {
@@ -111,7 +111,7 @@ pub(crate) async fn change_me(
         password: request.password,
         current_password: request.current_password,
     };
-    let login = app.gateway.change_account(&user, change).await?;
+    let login = app.gateway.change_account(&user, change, &context).await?;
     Ok(ok(LoginDto::new(&login)))
 }
 

@@ -1,6 +1,8 @@
 //! What admins manage.
 
+pub(crate) mod audit;
 pub(crate) mod channels;
 pub(crate) mod logs;
 pub(crate) mod options;
+pub(crate) mod prices;
 pub(crate) mod users;

@@ -75,14 +75,15 @@ fn check_type(headers: &HeaderMap) -> Result<(), GatewayError> {
 }
 
 /// A management request. Unknown fields are refused: `role` in a profile must not pass in silence.
-pub(crate) struct ApiJson<T>(pub(crate) T);
+/// It has so many bytes at most.
+pub(crate) struct ApiJson<T, const MOST: usize = MOST_MANAGEMENT>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for ApiJson<T> {
+impl<T: DeserializeOwned, const MOST: usize> FromRequest<App> for ApiJson<T, MOST> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read(app, &parts.headers, body, MOST_MANAGEMENT).await?;
+        let bytes = read(app, &parts.headers, body, MOST).await?;
         Ok(Self(parse(&bytes)?))
     }
 }

@@ -35,21 +35,22 @@ impl FromRequestParts<App> for Caller {
     type Rejection = OpenAiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, OpenAiError> {
-        let arrival = parts.extensions.get::<Arrival>().cloned();
-        let arrival = arrival.unwrap_or_else(|| Arrival {
-            request_id: app.gateway.new_request_id(),
-            started: app.gateway.now(),
-        });
-        let context = RequestContext {
-            request_id: arrival.request_id,
-            address: address(parts),
-            started: arrival.started,
-            idempotency_key: idempotency_key(&parts.headers)?,
-        };
+        let idempotency_key = idempotency_key(&parts.headers)?;
+        let context = RequestContext { idempotency_key, ..context(parts, app) };
         let key = api_key(&parts.headers)?;
         let principal = app.gateway.authenticate_key(key, &context).await?;
         Ok(Self { principal, context })
     }
+}
+
+/// What is known of a request besides its body.
+fn context(parts: &Parts, app: &App) -> RequestContext {
+    let arrival = parts.extensions.get::<Arrival>().cloned();
+    let Arrival { request_id, started } = arrival.unwrap_or_else(|| Arrival {
+        request_id: app.gateway.new_request_id(),
+        started: app.gateway.now(),
+    });
+    RequestContext { request_id, address: address(parts), started, idempotency_key: None }
 }
 
 pub(crate) fn address(parts: &Parts) -> Option<IpAddr> {
@@ -101,16 +102,28 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, GatewayError> 
 }
 
 /// Somebody who is logged in.
-pub(crate) struct Session(pub(crate) User);
+pub(crate) struct Session {
+    pub(crate) user: User,
+    pub(crate) context: RequestContext,
+}
 
 /// Somebody who is logged in, and may have to change the password first.
-pub(crate) struct AnySession(pub(crate) User);
+pub(crate) struct AnySession {
+    pub(crate) user: User,
+    pub(crate) context: RequestContext,
+}
 
 /// An admin who is logged in.
-pub(crate) struct Admin(pub(crate) User);
+pub(crate) struct Admin {
+    pub(crate) user: User,
+    pub(crate) context: RequestContext,
+}
 
 /// Somebody of the highest role who is logged in.
-pub(crate) struct Root;
+pub(crate) struct Root {
+    pub(crate) user: User,
+    pub(crate) context: RequestContext,
+}
 
 fn session_token(headers: &HeaderMap) -> Result<&str, GatewayError> {
     match bearer(headers)? {
@@ -127,29 +140,34 @@ fn session_token(headers: &HeaderMap) -> Result<&str, GatewayError> {
 impl FromRequestParts<App> for Session {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(app.gateway.authenticate_session(session_token(&parts.headers)?).await?))
+        let user = app.gateway.authenticate_session(session_token(&parts.headers)?).await?;
+        Ok(Self { user, context: context(parts, app) })
     }
 }
 
 impl FromRequestParts<App> for AnySession {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(app.gateway.session_user(session_token(&parts.headers)?).await?))
+        let user = app.gateway.session_user(session_token(&parts.headers)?).await?;
+        Ok(Self { user, context: context(parts, app) })
     }
 }
 
 impl FromRequestParts<App> for Admin {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(Self(app.gateway.authenticate_role(session_token(&parts.headers)?, Role::Admin).await?))
+        let token = session_token(&parts.headers)?;
+        let user = app.gateway.authenticate_role(token, Role::Admin).await?;
+        Ok(Self { user, context: context(parts, app) })
     }
 }
 
 impl FromRequestParts<App> for Root {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        app.gateway.authenticate_role(session_token(&parts.headers)?, Role::Root).await?;
-        Ok(Self)
+        let token = session_token(&parts.headers)?;
+        let user = app.gateway.authenticate_role(token, Role::Root).await?;
+        Ok(Self { user, context: context(parts, app) })
     }
 }
 

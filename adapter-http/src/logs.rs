@@ -5,7 +5,7 @@ use crate::{
     envelope::{Envelope, ok},
     error::ApiError,
     extract::{ApiQuery, Session},
-    wire::usage::{UsageList, UsageQuery, UsageSums},
+    wire::usage::{SumsQuery, UsageList, UsageQuery, UsageSums},
 };
 use axum::extract::State;
 
@@ -14,22 +14,24 @@ use axum::extract::State;
     responses((status = 200, body = Envelope<UsageList>), (status = 400), (status = 401)))]
 pub(crate) async fn own(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, .. }: Session,
     ApiQuery(query): ApiQuery<UsageQuery>,
 ) -> Result<Envelope<UsageList>, ApiError> {
     let filter = gateway_ports::UsageFilter { user_id: Some(user.id), ..query.filter()? };
     let page = app.gateway.usage(&filter, query.before(), query.entries()).await?;
-    Ok(ok(page.into()))
+    Ok(ok(UsageList::of_user(page)))
 }
 
-/// Sums of one's own usage, by day and model
+/// Sums of one's own usage, by day and model, user, key or channel
 #[utoipa::path(get, path = "/api/log/self/stat", tag = "usage", security(("login" = [])), params(UsageQuery),
     responses((status = 200, body = Envelope<UsageSums>), (status = 400), (status = 401)))]
 pub(crate) async fn own_sums(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, .. }: Session,
     ApiQuery(query): ApiQuery<UsageQuery>,
+    ApiQuery(SumsQuery { by }): ApiQuery<SumsQuery>,
 ) -> Result<Envelope<UsageSums>, ApiError> {
     let filter = gateway_ports::UsageFilter { user_id: Some(user.id), ..query.filter()? };
-    Ok(ok(app.gateway.usage_sums(filter).await?.into()))
+    let sums = app.gateway.usage_sums(filter, by.into()).await?;
+    Ok(ok(UsageSums::new(sums, by)))
 }

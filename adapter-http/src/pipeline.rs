@@ -1,6 +1,8 @@
 //! What happens to every request: an id, a look at its host, the headers of its answer.
 
-use crate::{App, error::ApiError, extract::Arrival, routes::error_response};
+use crate::{
+    App, error::ApiError, extract::Arrival, relay::DROPPED_PARAMS, routes::error_response,
+};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -64,7 +66,7 @@ pub(crate) fn cors(origins: &AllowedOrigins) -> CorsLayer {
             HeaderName::from_static("api-key"),
             HeaderName::from_static("idempotency-key"),
         ])
-        .expose_headers([REQUEST_ID])
+        .expose_headers([REQUEST_ID, DROPPED_PARAMS])
         .max_age(Duration::from_secs(600))
 }
 

@@ -16,7 +16,7 @@ use gateway_domain::TokenId;
     responses((status = 200, body = Envelope<Vec<TokenDto>>), (status = 401)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, .. }: Session,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Envelope<Vec<TokenDto>>, ApiError> {
     let tokens = app.gateway.tokens(&user, query.page()).await?;
@@ -29,10 +29,11 @@ pub(crate) async fn list(
     responses((status = 200, body = Envelope<TokenCreated>), (status = 400), (status = 401), (status = 409)))]
 pub(crate) async fn create(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, context }: Session,
     ApiJson(request): ApiJson<TokenCreate>,
 ) -> Result<Envelope<TokenCreated>, ApiError> {
-    let (id, key) = app.gateway.create_token(&user, request.try_into_domain()?).await?;
+    let request = request.try_into_domain()?;
+    let (id, key) = app.gateway.create_token(&user, request, &context).await?;
     Ok(ok(TokenCreated { id: id.0, key: key.reveal().to_owned() }))
 }
 
@@ -41,7 +42,7 @@ pub(crate) async fn create(
     responses((status = 200, body = Envelope<TokenDto>), (status = 401), (status = 404)))]
 pub(crate) async fn show(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, .. }: Session,
     Id(id): Id,
 ) -> Result<Envelope<TokenDto>, ApiError> {
     let token = app.gateway.token(&user, TokenId(id)).await?;
@@ -53,12 +54,12 @@ pub(crate) async fn show(
     responses((status = 200, body = Envelope<TokenDto>), (status = 400), (status = 401), (status = 404), (status = 409)))]
 pub(crate) async fn update(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, context }: Session,
     Id(id): Id,
     ApiJson(request): ApiJson<TokenUpdate>,
 ) -> Result<Envelope<TokenDto>, ApiError> {
     let change = request.try_into_domain()?;
-    let token = app.gateway.update_token(&user, TokenId(id), &change).await?;
+    let token = app.gateway.update_token(&user, TokenId(id), &change, &context).await?;
     Ok(ok(TokenDto::new(&token, app.gateway.now())))
 }
 
@@ -67,9 +68,9 @@ pub(crate) async fn update(
     responses((status = 200, body = Envelope<Nothing>), (status = 401), (status = 404)))]
 pub(crate) async fn remove(
     State(app): State<App>,
-    Session(user): Session,
+    Session { user, context }: Session,
     Id(id): Id,
 ) -> Result<Envelope<Nothing>, ApiError> {
-    app.gateway.delete_token(&user, TokenId(id)).await?;
+    app.gateway.delete_token(&user, TokenId(id), &context).await?;
     Ok(ok(Nothing {}))
 }

@@ -1,6 +1,8 @@
 //! What goes over the wire on `/api`, and how it becomes what the gateway understands.
 
+pub(crate) mod audit;
 pub(crate) mod channel;
+pub(crate) mod price;
 pub(crate) mod token;
 pub(crate) mod usage;
 pub(crate) mod user;

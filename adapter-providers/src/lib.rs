@@ -5,9 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod anthropic;
+pub mod azure;
+pub mod gemini;
+mod media;
 pub mod openai;
 pub mod sse;
 
+pub use anthropic::Anthropic;
+pub use azure::Azure;
+pub use gemini::Gemini;
 pub use openai::OpenAi;
 
 use gateway_ports::{KindTaken, Providers};
@@ -17,7 +24,12 @@ use gateway_ports::{KindTaken, Providers};
 /// # Errors
 /// Never in practice: the kinds differ.
 pub fn defaults() -> Result<Providers, KindTaken> {
-    Providers::none().with(OpenAi::official())?.with(OpenAi::custom())
+    Providers::none()
+        .with(OpenAi::official())?
+        .with(Azure::new())?
+        .with(Anthropic)?
+        .with(Gemini)?
+        .with(OpenAi::custom())
 }
 
 #[cfg(test)]
@@ -27,7 +39,13 @@ mod tests {
     #[test]
     fn the_defaults_have_the_numbers_of_the_api() {
         let providers = super::defaults().unwrap();
-        for kind in [ProviderKind::OPENAI, ProviderKind::CUSTOM] {
+        for kind in [
+            ProviderKind::OPENAI,
+            ProviderKind::AZURE,
+            ProviderKind::ANTHROPIC,
+            ProviderKind::GEMINI,
+            ProviderKind::CUSTOM,
+        ] {
             assert_eq!(providers.get(&kind).unwrap().kind(), kind);
         }
         assert!(providers.with(super::OpenAi::custom()).is_err());

@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
-/// The largest event that is held until it is complete.
-pub const MAX_EVENT: usize = 1 << 20;
+/// The largest event that is held until it is complete: an image may be in one.
+pub const MAX_EVENT: usize = 10 << 20;
 
 /// An event is larger than [`MAX_EVENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,16 @@ impl SseReader {
         let run = self.partial.split_to(complete).freeze();
         self.check_size()?;
         Ok(run)
+    }
+
+    /// Takes the next bytes, like [`SseReader::feed`]. Returns the events that are complete, each
+    /// with its blank line.
+    pub fn split(&mut self, bytes: Bytes) -> Result<Vec<Bytes>, TooLarge> {
+        let mut ends = Vec::new();
+        let run = self.feed(bytes, &mut ends)?;
+        let mut start = 0;
+        let event = |end| run.slice(std::mem::replace(&mut start, end)..end);
+        Ok(ends.into_iter().map(event).collect())
     }
 
     /// What is left when the stream has ended: an event without its blank line.
@@ -123,6 +133,13 @@ pub struct SseEvent<'a> {
     pub data: Option<Cow<'a, [u8]>>,
 }
 
+impl SseEvent<'_> {
+    /// The data as text; bytes that are none are replaced.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        self.data.as_deref().map(String::from_utf8_lossy)
+    }
+}
+
 /// Reads one event.
 pub fn parse(event: &[u8]) -> SseEvent<'_> {
     let mut parsed = SseEvent { name: None, data: None };
@@ -152,6 +169,16 @@ pub fn parse(event: &[u8]) -> SseEvent<'_> {
         }
     }
     parsed
+}
+
+/// One event of this JSON. Line ends, which only stand between its tokens, would end the line.
+pub fn frame(mut json: Vec<u8>) -> Bytes {
+    for byte in &mut json {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+    Bytes::from([b"data: ".as_slice(), &json, b"\n\n"].concat())
 }
 
 #[cfg(test)]
@@ -200,6 +227,43 @@ mod tests {
         assert_eq!(events(&split), [(None, Some("a".into()))]);
         let half: [&[u8]; 2] = [b"\xef", b"data: a\n\ndata: b\n\n"];
         assert_eq!(events(&half), [(None, Some("b".into()))]);
+    }
+
+    #[test]
+    fn lines_end_at_cr_lf_and_crlf_and_nowhere_else() {
+        let data = |events: Vec<(Option<String>, Option<String>)>| {
+            events.into_iter().filter_map(|(_, data)| data).collect::<Vec<_>>()
+        };
+        for (pieces, expected) in [
+            (vec!["data: a\r\n\r\ndata: b\r\n\r\n"], vec!["a", "b"]),
+            (vec!["data: a\r", "\n\r", "\ndata: b\r", "\n", "\r", "\n"], vec!["a", "b"]),
+            (vec!["data: a\r\rdata: b\n\n"], vec!["a", "b"]),
+            (vec!["data: a\r\n\ndata: b\n\r\n"], vec!["a", "b"]),
+            (vec!["data: a\r", "\r", "\n", "\n", "data: b\n\n"], vec!["a", "b"]),
+            (vec!["data: a\rdata: b\r", "\r"], vec!["a\nb"]),
+            (vec!["data: a\u{2028}\u{2029}\u{85}b\n\n"], vec!["a\u{2028}\u{2029}\u{85}b"]),
+            (vec!["data:a\n", "data: b\n", "data\n", "data:  c\n\n"], vec!["a\nb\n\n c"]),
+            (vec![": a\n\n:b\n\ndata: c"], vec!["c"]),
+        ] {
+            let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
+            assert_eq!(data(events(&bytes)), expected, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_large_event_is_taken_and_bytes_that_are_no_text_are_replaced() {
+        let (mut reader, mut out) = (SseReader::default(), Vec::new());
+        let text = format!("data: {}\n\n", "x".repeat(MAX_EVENT - 100));
+        for piece in text.as_bytes().chunks(1 << 20) {
+            out.extend(reader.split(Bytes::copy_from_slice(piece)).unwrap());
+        }
+        assert_eq!(out.iter().map(Bytes::len).collect::<Vec<_>>(), [text.len()]);
+        assert_eq!(parse(b"data: a\xffb\n\n").text().unwrap(), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn json_on_several_lines_is_framed_on_one() {
+        assert_eq!(frame(b"{\n\"a\":\r\n1}".to_vec()), &b"data: { \"a\":  1}\n\n"[..]);
     }
 
     #[test]

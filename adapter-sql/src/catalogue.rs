@@ -7,14 +7,27 @@
 //! - every selected column has a name of its own;
 //! - nothing depends on `changes()`, and the time is a parameter.
 
+pub mod audit;
+pub mod books;
 pub mod channel;
 pub mod ledger;
 pub mod login;
+pub mod price;
 pub mod settings;
 pub mod token;
 pub mod usage;
 pub mod user;
 
 /// All of them, for tests that prepare each against the migrated database.
-pub const ALL: &[&[&str]] =
-    &[user::ALL, token::ALL, channel::ALL, usage::ALL, ledger::ALL, settings::ALL, login::ALL];
+pub const ALL: &[&[&str]] = &[
+    user::ALL,
+    token::ALL,
+    channel::ALL,
+    usage::ALL,
+    ledger::ALL,
+    books::ALL,
+    price::ALL,
+    settings::ALL,
+    login::ALL,
+    audit::ALL,
+];

@@ -1,9 +1,9 @@
 //! Channels on an SQL store.
 
-use crate::{Row, SqlExecutor, catalogue::channel as sql, value::args};
+use crate::{Row, SqlExecutor, audit, catalogue::channel as sql, value::args};
 use async_trait::async_trait;
-use gateway_domain::{Channel, ChannelId, ModelSet, ProviderKind, Timestamp};
-use gateway_ports::{ChannelChange, ChannelRepository, NewChannel, StoreError};
+use gateway_domain::{Channel, ChannelId, ModelSet, ProviderKind};
+use gateway_ports::{AuditEntry, ChannelChange, ChannelRepository, NewChannel, StoreError};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -21,7 +21,11 @@ impl<E: SqlExecutor + ?Sized> SqlChannels<E> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<E: SqlExecutor + ?Sized> ChannelRepository for SqlChannels<E> {
-    async fn insert(&self, channel: &NewChannel) -> Result<ChannelId, StoreError> {
+    async fn insert(
+        &self,
+        channel: &NewChannel,
+        entry: &AuditEntry,
+    ) -> Result<ChannelId, StoreError> {
         let arguments = args![
             channel.name.clone(),
             channel.kind.as_str(),
@@ -31,7 +35,8 @@ impl<E: SqlExecutor + ?Sized> ChannelRepository for SqlChannels<E> {
             json(&channel.config)?,
             channel.priority,
             i64::from(channel.weight),
-            channel.created_at.as_millis(),
+            entry.at.as_millis(),
+            audit::parameter(entry)?,
         ];
         let results = self.0.batch(&sql::INSERT, arguments).await?;
         match results.iter().flatten().next() {
@@ -54,12 +59,12 @@ impl<E: SqlExecutor + ?Sized> ChannelRepository for SqlChannels<E> {
         &self,
         id: ChannelId,
         change: &ChannelChange,
-        now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let (key, hint) = change.key.clone().unzip();
         let arguments = args![
             id.0,
-            now.as_millis(),
+            entry.at.as_millis(),
             change.name.clone(),
             change.kind.as_ref().map(ProviderKind::as_str),
             change.base_url.clone(),
@@ -71,13 +76,15 @@ impl<E: SqlExecutor + ?Sized> ChannelRepository for SqlChannels<E> {
             change.enabled,
             change.priority,
             change.weight.map(i64::from),
+            audit::parameter(entry)?,
         ];
         let results = self.0.batch(&sql::UPDATE, arguments).await?;
         Ok(results.iter().any(|rows| !rows.is_empty()))
     }
 
-    async fn delete(&self, id: ChannelId) -> Result<bool, StoreError> {
-        let results = self.0.batch(&sql::DELETE, args![id.0]).await?;
+    async fn delete(&self, id: ChannelId, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let arguments = args![id.0, audit::parameter(entry)?];
+        let results = self.0.batch(&sql::DELETE, arguments).await?;
         Ok(results.iter().any(|rows| !rows.is_empty()))
     }
 }

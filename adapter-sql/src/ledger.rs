@@ -4,11 +4,12 @@ pub mod group;
 mod refusal;
 mod wire;
 
-use crate::{Row, SqlExecutor, catalogue::ledger as sql, value::args};
+use crate::{Row, SqlExecutor, audit, catalogue::ledger as sql, value::args};
 use async_trait::async_trait;
-use gateway_domain::{CallRecord, Credits, RequestId, Timestamp, UserId};
+use gateway_domain::{CallRecord, Credits, RequestId, Timestamp};
 use gateway_ports::{
-    BalanceChange, BalanceChanged, Hold, Ledger, Refusal, Reserved, Settled, StoreError,
+    AuditEntry, BalanceChange, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Refusal, Reserved,
+    Settled, StoreError,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -90,8 +91,8 @@ impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
     ) -> Result<Answers, StoreError> {
         let batch = match (holds.is_empty(), calls.is_empty()) {
             (false, false) => &sql::SETTLE_AND_RESERVE,
-            (true, _) => &sql::SETTLE,
-            (false, true) => &sql::RESERVE,
+            (true, _) => &sql::ONLY_SETTLE,
+            (false, true) => &sql::ONLY_RESERVE,
         };
         let results = self.0.batch(batch, wire::arguments(holds, calls)?).await?;
         let rows_of = |statement: &'static str| {
@@ -100,7 +101,7 @@ impl<E: SqlExecutor + ?Sized> SqlLedger<E> {
             rows.map_or(&[][..], |(_, rows)| rows)
         };
         Ok(Answers {
-            holds: reserved(holds, rows_of(sql::RESERVE_COUNT), rows_of(sql::RESERVE_REFUSALS))?,
+            holds: reserved(holds, rows_of(sql::RESERVE_COUNT), rows_of(sql::RESERVE_OTHERS))?,
             charges: charged(calls, rows_of(sql::SETTLE_COUNT), rows_of(sql::SETTLE_OTHERS))?,
         })
     }
@@ -112,14 +113,14 @@ struct Answers {
     charges: Vec<Credits>,
 }
 
-/// What became of each hold: some are refused, and all others are counted.
-fn reserved(holds: &[&Hold], count: &[Row], refused: &[Row]) -> Result<Vec<Outcome>, StoreError> {
-    let mut exceptions = by_request(refused)?;
+/// What became of each hold: some got less or nothing, and all others are counted.
+fn reserved(holds: &[&Hold], count: &[Row], others: &[Row]) -> Result<Vec<Outcome>, StoreError> {
+    let mut exceptions = by_request(others)?;
     expect_all(holds.len(), count, exceptions.len())?;
     let outcome = |hold: &&Hold| match exceptions.remove(&hold.request_id.0) {
-        None => Ok(Outcome::Final(Reserved::Granted)),
+        None => Ok(Outcome::Final(Reserved::Granted(hold.amount))),
         Some(row) => Ok(match refusal::explain(row, hold)? {
-            Some(refusal) => Outcome::Final(Reserved::Refused(refusal)),
+            Some(reserved) => Outcome::Final(reserved),
             None => Outcome::Crowded,
         }),
     };
@@ -173,6 +174,12 @@ impl<E: SqlExecutor + ?Sized> Ledger for SqlLedger<E> {
         Ok(settled.first().copied().unwrap_or(Settled { charged: Credits::ZERO }))
     }
 
+    async fn checkpoint(&self, calls: &[Checkpoint]) -> Result<Vec<RequestId>, StoreError> {
+        let results = self.0.batch(&sql::CHECK, wire::checkpoints(calls)?).await?;
+        let lost = results.last().into_iter().flatten();
+        lost.map(|row| Ok(RequestId(row.string("request_id")?))).collect()
+    }
+
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut swept = 0u64;
         loop {
@@ -188,21 +195,33 @@ impl<E: SqlExecutor + ?Sized> Ledger for SqlLedger<E> {
         }
     }
 
-    async fn change_balance(
-        &self,
-        user: UserId,
-        change: BalanceChange,
-    ) -> Result<BalanceChanged, StoreError> {
-        let (batch, amount) = match change {
-            BalanceChange::Grant(amount) => (&sql::GRANT, amount),
-            BalanceChange::Set(amount) => (&sql::SET, amount),
+    async fn grant(&self, grant: &Grant, entry: &AuditEntry) -> Result<BalanceChanged, StoreError> {
+        let (kind, asked) = match grant.change {
+            BalanceChange::Grant(amount) => ("grant", amount),
+            BalanceChange::Set(amount) => ("set", amount),
         };
-        let results = self.0.batch(batch, args![user.0, amount]).await?;
-        let mut rows = results.iter().map(|rows| !rows.is_empty());
-        Ok(match (rows.next(), rows.next()) {
-            (Some(true), _) => BalanceChanged::Changed,
-            (_, Some(true)) => BalanceChanged::OutOfRange,
-            _ => BalanceChanged::NotFound,
+        let arguments = args![
+            grant.id.as_str(),
+            grant.user_id.0,
+            kind,
+            asked,
+            entry.actor.map(|id| id.0),
+            entry.at.as_millis(),
+            audit::parameter(entry)?,
+        ];
+        let results = self.0.batch(&sql::CHANGE_BALANCE, arguments).await?;
+        let Some(row) = results.last().and_then(|rows| rows.first()) else {
+            return Err(StoreError::Corrupt("grants: no answer".to_owned()));
+        };
+        let said = row.of("grants", "");
+        Ok(if said.bool("made")? {
+            BalanceChanged::Changed
+        } else if said.bool("taken")? {
+            BalanceChanged::IdTaken
+        } else if said.bool("known")? {
+            BalanceChanged::OutOfRange
+        } else {
+            BalanceChanged::NotFound
         })
     }
 }

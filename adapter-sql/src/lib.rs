@@ -6,11 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
+pub mod books;
 pub mod catalogue;
 pub mod channel;
 pub mod executor;
 pub mod ledger;
 pub mod login;
+pub mod price;
 pub mod row;
 pub mod settings;
 pub mod store;
@@ -19,10 +22,13 @@ pub mod usage;
 pub mod user;
 pub mod value;
 
+pub use audit::SqlAudit;
+pub use books::SqlBooks;
 pub use channel::SqlChannels;
 pub use executor::{Batch, SqlError, SqlExecutor};
 pub use ledger::{SqlLedger, group::GroupedLedger};
 pub use login::SqlLogins;
+pub use price::SqlPrices;
 pub use row::Row;
 pub use settings::SqlSettings;
 pub use store::store;

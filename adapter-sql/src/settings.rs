@@ -1,8 +1,8 @@
 //! Settings on an SQL store: one JSON document.
 
-use crate::{SqlExecutor, catalogue::settings as sql, value::args};
+use crate::{SqlExecutor, audit, catalogue::settings as sql, value::args};
 use async_trait::async_trait;
-use gateway_ports::{Settings, SettingsRepository, StoreError};
+use gateway_ports::{AuditEntry, Settings, SettingsRepository, StoreError};
 use std::sync::Arc;
 
 /// Settings on an SQL store.
@@ -27,9 +27,9 @@ impl<E: SqlExecutor + ?Sized> SettingsRepository for SqlSettings<E> {
         )
     }
 
-    async fn save(&self, settings: &Settings) -> Result<(), StoreError> {
+    async fn save(&self, settings: &Settings, entry: &AuditEntry) -> Result<(), StoreError> {
         let json = serde_json::to_string(settings).map_err(StoreError::unavailable)?;
-        self.0.batch(&sql::SAVE, args![json]).await?;
+        self.0.batch(&sql::SAVE, args![json, audit::parameter(entry)?]).await?;
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! All repositories of one SQL store, together.
 
-use crate::{SqlChannels, SqlExecutor, SqlLogins, SqlSettings, SqlTokens, SqlUsage, SqlUsers};
+use crate::{
+    SqlAudit, SqlBooks, SqlChannels, SqlExecutor, SqlLogins, SqlPrices, SqlSettings, SqlTokens,
+    SqlUsage, SqlUsers,
+};
 use gateway_ports::{Ledger, Store};
 use std::sync::Arc;
 
@@ -13,7 +16,10 @@ pub fn store<E: SqlExecutor + 'static>(executor: &Arc<E>, ledger: Arc<dyn Ledger
         channels: Arc::new(SqlChannels::new(Arc::clone(executor))),
         usage: Arc::new(SqlUsage::new(Arc::clone(executor))),
         ledger,
+        books: Arc::new(SqlBooks::new(Arc::clone(executor))),
+        prices: Arc::new(SqlPrices::new(Arc::clone(executor))),
         settings: Arc::new(SqlSettings::new(Arc::clone(executor))),
         logins: Arc::new(SqlLogins::new(Arc::clone(executor))),
+        audit: Arc::new(SqlAudit::new(Arc::clone(executor))),
     }
 }

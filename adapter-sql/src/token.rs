@@ -1,7 +1,7 @@
 //! API keys on an SQL store.
 
 use crate::{
-    Row, SqlExecutor,
+    Row, SqlExecutor, audit,
     catalogue::token as sql,
     row::Record,
     user,
@@ -10,7 +10,7 @@ use crate::{
 use async_trait::async_trait;
 use gateway_domain::{KeyDigest, ModelSet, SubnetList, Timestamp, Token, TokenId, UserId};
 use gateway_ports::{
-    NewToken, Page, Principal, StoreError, TokenChange, TokenChanged, TokenRepository,
+    AuditEntry, NewToken, Page, Principal, StoreError, TokenChange, TokenChanged, TokenRepository,
 };
 use std::sync::Arc;
 
@@ -28,7 +28,12 @@ impl<E: SqlExecutor + ?Sized> SqlTokens<E> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
-    async fn insert(&self, token: &NewToken, most: u64) -> Result<Option<TokenId>, StoreError> {
+    async fn insert(
+        &self,
+        token: &NewToken,
+        most: u64,
+        entry: &AuditEntry,
+    ) -> Result<Option<TokenId>, StoreError> {
         let arguments = args![
             token.user_id.0,
             token.name.clone(),
@@ -39,8 +44,9 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
             token.models.to_string(),
             token.subnet.to_string(),
             token.expires_at.map(Timestamp::as_millis),
-            token.created_at.as_millis(),
+            entry.at.as_millis(),
             count(most),
+            audit::parameter(entry)?,
         ];
         let results = self.0.batch(&sql::INSERT, arguments).await?;
         results.iter().flatten().next().map(|row| row.number("id").map(TokenId)).transpose()
@@ -69,12 +75,12 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
         owner: UserId,
         id: TokenId,
         change: &TokenChange,
-        now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<TokenChanged, StoreError> {
         let arguments = args![
             owner.0,
             id.0,
-            now.as_millis(),
+            entry.at.as_millis(),
             change.name.clone(),
             change.enabled,
             change.cap.is_some(),
@@ -83,9 +89,11 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
             change.subnet.as_ref().map(ToString::to_string),
             change.expires_at.is_some(),
             change.expires_at.flatten().map(Timestamp::as_millis),
+            audit::parameter(entry)?,
         ];
         let results = self.0.batch(&sql::UPDATE, arguments).await?;
-        let mut rows = results.iter().map(|rows| !rows.is_empty());
+        // The first result is that of the entry.
+        let mut rows = results.iter().skip(1).map(|rows| !rows.is_empty());
         Ok(match (rows.next(), rows.next()) {
             (Some(true), _) => TokenChanged::Changed,
             (_, Some(true)) => TokenChanged::BelowUse,
@@ -93,8 +101,14 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
         })
     }
 
-    async fn delete(&self, owner: UserId, id: TokenId) -> Result<bool, StoreError> {
-        let results = self.0.batch(&sql::DELETE, args![owner.0, id.0]).await?;
+    async fn delete(
+        &self,
+        owner: UserId,
+        id: TokenId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let arguments = args![owner.0, id.0, audit::parameter(entry)?];
+        let results = self.0.batch(&sql::DELETE, arguments).await?;
         Ok(results.iter().any(|rows| !rows.is_empty()))
     }
 }

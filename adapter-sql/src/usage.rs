@@ -1,4 +1,4 @@
-//! Settled calls on an SQL store.
+//! Closed calls on an SQL store.
 
 use crate::{
     Row, SqlExecutor, Value,
@@ -8,20 +8,20 @@ use crate::{
 };
 use async_trait::async_trait;
 use gateway_domain::{
-    CallRecord, ChannelId, EndReason, RequestId, Timestamp, TokenCounts, TokenId, UserId,
+    CallRecord, CallState, ChannelId, EndReason, RequestId, Timestamp, TokenCounts, TokenId, UserId,
 };
-use gateway_ports::{StoreError, UsageFilter, UsageLog, UsageSum};
+use gateway_ports::{StoreError, UsageFilter, UsageGroup, UsageLog, UsageSum};
 use std::sync::Arc;
 
 /// Sorts behind every request id.
 const BEHIND_ALL: &str = "\u{10ffff}";
 
-/// Settled calls on an SQL store.
+/// Closed calls on an SQL store.
 #[derive(Debug)]
 pub struct SqlUsage<E: ?Sized>(Arc<E>);
 
 impl<E: SqlExecutor + ?Sized> SqlUsage<E> {
-    /// The settled calls of a store.
+    /// The closed calls of a store.
     pub fn new(executor: Arc<E>) -> Self {
         Self(executor)
     }
@@ -47,12 +47,18 @@ impl<E: SqlExecutor + ?Sized> UsageLog for SqlUsage<E> {
         rows.iter().map(call).collect()
     }
 
-    async fn sums(&self, filter: &UsageFilter, limit: u64) -> Result<Vec<UsageSum>, StoreError> {
+    async fn sums(
+        &self,
+        filter: &UsageFilter,
+        group: UsageGroup,
+        limit: u64,
+    ) -> Result<Vec<UsageSum>, StoreError> {
         let statement = match filter.user_id {
             Some(_) => sql::USAGE_SUMS_OF_USER,
             None => sql::USAGE_SUMS,
         };
         let mut arguments = arguments(filter);
+        arguments.push(group.as_str().into());
         arguments.push(count(limit).into());
         let rows = self.0.read(statement, arguments).await?;
         rows.iter().map(sum).collect()
@@ -66,6 +72,7 @@ fn arguments(filter: &UsageFilter) -> Vec<Value> {
         filter.model.clone(),
         filter.from.map(Timestamp::as_millis),
         filter.until.map(Timestamp::as_millis),
+        filter.channel_id.map(|id| id.0),
     ]
 }
 
@@ -78,6 +85,7 @@ fn call(row: &Row) -> Result<CallRecord, StoreError> {
         channel_id: record.optional("channel_id", Record::int)?.map(ChannelId),
         model: record.text("model")?,
         upstream_model: record.text("upstream_model")?,
+        state: record.parsed("state", |name| CallState::parse(&name))?,
         counts: TokenCounts {
             prompt: record.number("prompt_tokens")?,
             completion: record.number("completion_tokens")?,
@@ -85,6 +93,7 @@ fn call(row: &Row) -> Result<CallRecord, StoreError> {
             cache_write: record.number("cache_write_tokens")?,
             reasoning: record.number("reasoning_tokens")?,
         },
+        price: record.parsed("price", |text| serde_json::from_str(&text).ok())?,
         quota: record.credits("quota")?,
         unbilled: record.credits("unbilled")?,
         estimated: record.bool("estimated")?,
@@ -92,6 +101,8 @@ fn call(row: &Row) -> Result<CallRecord, StoreError> {
         status: record.number("status")?,
         end_reason: record.parsed("end_reason", |name| EndReason::parse(&name))?,
         attempts: record.number("attempts")?,
+        failures: record.parsed("failures", |text| serde_json::from_str(&text).ok())?,
+        dropped: record.parsed("dropped", |text| serde_json::from_str(&text).ok())?,
         latency_ms: record.number("latency_ms")?,
         first_byte_ms: record.optional("first_byte_ms", Record::number)?,
         created_at: record.time("created_at")?,
@@ -102,8 +113,9 @@ fn sum(row: &Row) -> Result<UsageSum, StoreError> {
     let record = row.of("calls", "");
     Ok(UsageSum {
         day: record.int("day")?,
-        model: record.text("model")?,
+        key: record.text("key")?,
         requests: record.number("requests")?,
+        failures: record.number("failures")?,
         prompt_tokens: record.number("prompt_tokens")?,
         completion_tokens: record.number("completion_tokens")?,
         quota: record.number("quota")?,

@@ -1,14 +1,16 @@
 //! Users on an SQL store.
 
 use crate::{
-    Row, SqlExecutor,
+    Row, SqlExecutor, audit,
     catalogue::user as sql,
     row::Record,
     value::{args, count},
 };
 use async_trait::async_trait;
 use gateway_domain::{Role, User, UserId};
-use gateway_ports::{Credential, NewUser, Page, StoreError, UserChange, UserRepository};
+use gateway_ports::{
+    AuditEntry, Credential, NewUser, Page, StoreError, UserChange, UserRepository,
+};
 use std::sync::Arc;
 
 /// Users on an SQL store.
@@ -59,7 +61,12 @@ impl<E: SqlExecutor + ?Sized> UserRepository for SqlUsers<E> {
         rows.iter().map(user).collect()
     }
 
-    async fn update(&self, id: UserId, change: &UserChange) -> Result<bool, StoreError> {
+    async fn update(
+        &self,
+        id: UserId,
+        change: &UserChange,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let arguments = args![
             id.0,
             change.display_name.clone(),
@@ -69,6 +76,7 @@ impl<E: SqlExecutor + ?Sized> UserRepository for SqlUsers<E> {
             change.role.map(Role::code),
             change.enabled,
             change.end_sessions,
+            audit::parameter(entry)?,
         ];
         let results = self.0.batch(&sql::UPDATE, arguments).await?;
         Ok(results.iter().any(|rows| !rows.is_empty()))

@@ -5,10 +5,10 @@
 
 use adapter_sqlite::{Grouping, SqliteExecutor, SqliteOptions, Synchronous};
 use gateway_domain::{
-    ApiKey, CallRecord, ChannelId, Credits, EndReason, ModelSet, Price, RequestId, Role,
-    SubnetList, Timestamp, TokenCounts, TokenId, UserId,
+    ApiKey, CallRecord, CallState, ChannelId, Credits, EndReason, FrozenPrice, ModelSet, RequestId,
+    Role, SubnetList, Timestamp, TokenCounts, TokenId, UserId,
 };
-use gateway_ports::{Hold, NewToken, NewUser, Reserved, Store};
+use gateway_ports::{AuditAction, AuditEntry, Hold, NewToken, NewUser, Reserved, Store};
 use std::{error::Error, time::Duration};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -97,9 +97,10 @@ async fn payer(store: &Store, n: u8) -> Outcome<(UserId, TokenId)> {
         models: ModelSet::default(),
         subnet: SubnetList::default(),
         expires_at: None,
-        created_at,
     };
-    let token_id = store.tokens.insert(&token, 10).await?;
+    let request_id = RequestId(user_id.to_string());
+    let entry = AuditEntry::new(request_id, created_at, AuditAction::TokenCreate);
+    let token_id = store.tokens.insert(&token, 10, &entry).await?;
     Ok((user_id, token_id.ok_or("no room for a key")?))
 }
 
@@ -112,15 +113,16 @@ async fn one_call(store: &Store, (user_id, token_id): (UserId, TokenId), n: u64)
         token_id,
         token_revision: 0,
         amount: Credits::saturating(5000),
+        least: Credits::saturating(5000),
         floor: Credits::saturating(9),
         model: "gpt-4o-mini".to_owned(),
         stream: true,
-        price: Price::DEFAULT,
+        price: FrozenPrice::DEFAULT,
         idempotency_key: None,
         created_at,
         expires_at: created_at.plus(Duration::from_mins(10)),
     };
-    if store.ledger.reserve(&hold).await? != Reserved::Granted {
+    if !matches!(store.ledger.reserve(&hold).await?, Reserved::Granted(_)) {
         return Err("refused".into());
     }
     let call = CallRecord {
@@ -130,6 +132,8 @@ async fn one_call(store: &Store, (user_id, token_id): (UserId, TokenId), n: u64)
         channel_id: Some(ChannelId(1)),
         model: hold.model,
         upstream_model: "gpt-4o-mini-2024-07-18".to_owned(),
+        state: CallState::Settled,
+        price: hold.price,
         counts: TokenCounts { prompt: 1000, completion: 200, ..TokenCounts::default() },
         quota: Credits::saturating(1600),
         unbilled: Credits::ZERO,
@@ -138,6 +142,8 @@ async fn one_call(store: &Store, (user_id, token_id): (UserId, TokenId), n: u64)
         status: 200,
         end_reason: EndReason::Complete,
         attempts: 1,
+        failures: Vec::new(),
+        dropped: Vec::new(),
         latency_ms: 2500,
         first_byte_ms: Some(300),
         created_at,

@@ -25,25 +25,21 @@ pub struct SqliteExecutor {
 }
 
 impl SqliteExecutor {
+    /// Opens a database that may belong to another process, to read from it only: every batch is
+    /// refused. Its schema is taken as it is.
+    pub async fn open_read_only(options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
+        let readers = Some(readers(options).await?);
+        // Nobody is at the other end.
+        let (writer, _) = mpsc::channel(1);
+        Ok(Arc::new(Self { writer, readers }))
+    }
+
     /// Opens a database, alone in the world, and brings its schema up to date.
     pub async fn open(options: &SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let lock = options.file()?.as_deref().map(lock::take).transpose()?;
         let writer = Writer::connect(options, lock).await?;
         // After the migration: a reader must not remember an older schema.
-        let readers = if options.in_memory() {
-            None
-        } else {
-            let pool = SqlitePoolOptions::new()
-                .max_connections(options.read_connections.max(1))
-                .min_connections(1)
-                .acquire_timeout(Duration::from_secs(5))
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-                .connect_with(options.reader()?)
-                .await?;
-            Some(pool)
-        };
+        let readers = if options.in_memory() { None } else { Some(readers(options).await?) };
         let (sender, receiver) = mpsc::channel(options.queue.max(1));
         #[expect(
             clippy::disallowed_methods,
@@ -98,6 +94,18 @@ impl SqlExecutor for SqliteExecutor {
     ) -> Result<Vec<Vec<Row>>, SqlError> {
         self.ask(|reply| Command::Batch { batch, args, reply }).await
     }
+}
+
+/// Connections that read.
+async fn readers(options: &SqliteOptions) -> Result<SqlitePool, OpenError> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(options.read_connections.max(1))
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false);
+    Ok(pool.connect_with(options.reader()?).await?)
 }
 
 /// The rows of one statement.

@@ -1,12 +1,14 @@
-//! The command line: `gateway serve`, and what configures it.
+//! The command line: `gateway serve`, what configures it, and `gateway ledger verify`.
 
+pub mod ledger;
 pub mod serve;
 
 use clap::{Parser, Subcommand};
+use std::error::Error;
 
 /// One OpenAI API, accounts and quota in front of many LLM providers.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version, about)]
+#[command(name = "gateway", version, about, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -14,18 +16,56 @@ pub struct Cli {
     serve: serve::ServeArgs,
 }
 
+/// What to do.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Serve the gateway (the default).
     Serve(Box<serve::ServeArgs>),
+    /// Look at the books.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+}
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// It could not be done.
+    #[error(transparent)]
+    Failed(#[from] Box<dyn Error>),
+    /// It was done, and what it found is not well; that has been printed.
+    #[error("the books do not add up")]
+    Found,
 }
 
 impl Cli {
-    /// What to serve.
-    pub fn into_serve(self) -> serve::ServeArgs {
-        match self.command {
-            Some(Command::Serve(args)) => *args,
-            None => self.serve,
+    /// What to do: to serve, if nothing else is said.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or_else(|| Command::Serve(Box::new(self.serve)))
+    }
+}
+
+impl Command {
+    /// Whether logs are written as JSON.
+    pub fn json_logs(&self) -> bool {
+        matches!(self, Self::Serve(args) if args.json_logs())
+    }
+
+    /// Threads that serve.
+    pub fn worker_threads(&self) -> Option<usize> {
+        match self {
+            Self::Serve(args) => args.worker_threads(),
+            Self::Ledger(_) => Some(1),
+        }
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// [`CliError`] says why it could not be done, or that it found something wrong.
+    pub async fn run(self) -> Result<(), CliError> {
+        match self {
+            Self::Serve(args) => Ok(args.run().await?),
+            Self::Ledger(command) => command.run().await,
         }
     }
 }

@@ -20,6 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often expired holds are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// What the last calls have to be settled in.
+const SETTLING: Duration = Duration::from_secs(5);
+/// How often the usage log is summed up and shortened.
+const SHORTEN_EVERY: Duration = Duration::from_secs(3600);
 
 /// What a gateway on this machine is made of.
 #[derive(Debug)]
@@ -137,7 +141,7 @@ impl Native {
             tracing::info!("the first admin was made: log in as 'admin'");
         }
         let stop = CancellationToken::new();
-        tasks.spawn(Box::pin(sweep(gateway.clone(), stop.clone())));
+        tasks.spawn(Box::pin(keep_house(gateway.clone(), stop.clone())));
         Ok(Self { gateway, http: options.http, executor, tasks, stop })
     }
 
@@ -152,10 +156,15 @@ impl Native {
     }
 
     /// Ends the background work, waits for what calls left to be settled, and closes the database.
-    /// False if something had not ended in time.
+    /// Upstreams whose clients are gone are listened to for as long as the limit says; settling
+    /// has some seconds more. False if something had not ended in time.
     pub async fn close(self, limit: Duration) -> bool {
         self.stop.cancel();
-        let finished = self.tasks.finish(limit).await;
+        let mut finished = self.tasks.finish(limit).await;
+        if !finished {
+            self.gateway.stop_listening();
+            finished = self.tasks.finish(SETTLING).await;
+        }
         drop(self.gateway);
         self.executor.close().await;
         finished
@@ -180,11 +189,14 @@ fn secrets(options: &NativeOptions) -> Result<Secrets, NativeError> {
     })
 }
 
-async fn sweep(gateway: Gateway, stop: CancellationToken) {
+async fn keep_house(gateway: Gateway, stop: CancellationToken) {
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    let mut shorten = tokio::time::interval(SHORTEN_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => gateway.close_expired_calls().await,
+            _ = sweep.tick() => gateway.close_expired_calls().await,
+            _ = shorten.tick() => gateway.shorten_log().await,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Variables and secrets of the Worker: the names and the forms are the native gateway's.
 
 use adapter_http::{AllowedOrigins, HttpOptions};
-use gateway_app::{Config, Timeouts, variables};
+use gateway_app::{Config, Drain, Timeouts, variables};
 use secrecy::SecretString;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
@@ -95,7 +95,14 @@ impl Options {
             first_byte: read.millis("FIRST_BYTE_TIMEOUT_MS", times.first_byte)?,
             idle: read.millis("IDLE_TIMEOUT_MS", times.idle)?,
             total: read.millis("TOTAL_TIMEOUT_MS", times.total)?,
+            checkpoint: read.millis("CHECKPOINT_MS", times.checkpoint)?,
             ..times
+        };
+        // A client that is gone leaves its event half a minute, settling included.
+        let drain = Drain {
+            before_answer: read.millis("DRAIN_BEFORE_ANSWER_MS", Duration::from_secs(20))?,
+            mid_stream: read.millis("DRAIN_MS", Duration::from_secs(20))?,
+            at_once: Drain::default().at_once,
         };
         let hours = read.number("TOKEN_EXPIRY_HOURS", defaults.session_life.as_secs() / 3600)?;
         let closed = !defaults.registration_open;
@@ -114,6 +121,14 @@ impl Options {
                 variables::unpriced_models,
                 defaults.unpriced_models,
             )?,
+            default_completion: read.number("DEFAULT_MAX_TOKENS", defaults.default_completion)?,
+            charge_prompt_on_abort: read.parsed(
+                "CHARGE_PROMPT_ON_ABORT",
+                variables::switch,
+                defaults.charge_prompt_on_abort,
+            )?,
+            retention: read.parsed("RETENTION_DAYS", variables::retention, defaults.retention)?,
+            drain,
             allow_loopback: read.parsed(
                 "ALLOW_LOOPBACK_UPSTREAMS",
                 variables::switch,

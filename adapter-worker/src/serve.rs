@@ -65,7 +65,10 @@ pub async fn scheduled(env: &Env, context: ScheduleContext, extras: &Extras) {
     let event = Event::Scheduled(Rc::new(context));
     match Isolate::of(env, extras) {
         Ok(isolate) => {
-            let work = async move { isolate.gateway().close_expired_calls().await };
+            let work = async move {
+                isolate.gateway().close_expired_calls().await;
+                isolate.gateway().shorten_log().await;
+            };
             event.run(work).await;
         }
         Err(unusable) => worker::console_error!("this Worker cannot work: {unusable}"),

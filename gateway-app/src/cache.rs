@@ -41,6 +41,7 @@ impl SnapshotCache for MemoryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_domain::PriceTable;
     use gateway_ports::{Routing, Settings, memory::ManualClock};
 
     #[tokio::test]
@@ -50,6 +51,7 @@ mod tests {
         let copy = Snapshot::Routing(Arc::new(Routing {
             channels: Vec::new(),
             settings: Settings::default(),
+            prices: PriceTable::default(),
         }));
         let ttl = Duration::from_secs(10);
         cache.put(SnapshotKey::Routing, copy.clone(), ttl).await;

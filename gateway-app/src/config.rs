@@ -1,6 +1,6 @@
 //! What an operator configures. Where the values come from is the runtime's business.
 
-use gateway_domain::Credits;
+use gateway_domain::{Credits, policy::estimate::DEFAULT_COMPLETION};
 use gateway_ports::UnpricedModels;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub struct Timeouts {
     pub total: Duration,
     /// The ledger's answer.
     pub ledger: Duration,
+    /// Between two checkpoints of a stream: what a crash may leave uncharged at most.
+    pub checkpoint: Duration,
 }
 
 impl Default for Timeouts {
@@ -26,6 +28,29 @@ impl Default for Timeouts {
             idle: Duration::from_secs(120),
             total: Duration::from_secs(1800),
             ledger: Duration::from_secs(5),
+            checkpoint: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How far an upstream is listened to when its client is gone, so that what it charges is known
+/// and not estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// If no content had come.
+    pub before_answer: Duration,
+    /// If the answer had begun.
+    pub mid_stream: Duration,
+    /// Answers at once, at most. Those beyond are ended at once and estimated.
+    pub at_once: usize,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            before_answer: Duration::from_secs(30),
+            mid_stream: Duration::from_mins(1),
+            at_once: 64,
         }
     }
 }
@@ -45,6 +70,16 @@ pub struct Config {
     pub new_user_quota: Credits,
     /// What happens to calls of a model without a price, unless the settings say otherwise.
     pub unpriced_models: UnpricedModels,
+    /// The completion tokens that each answer may have where its caller sets no limit. So many are
+    /// held, and so many are told to the upstream; fewer if the balance is for fewer.
+    pub default_completion: u64,
+    /// Whether a prompt is charged if the client left before the answer began.
+    pub charge_prompt_on_abort: bool,
+    /// How far an upstream is listened to when its client is gone.
+    pub drain: Drain,
+    /// How long calls are kept one by one, unless the settings say otherwise; the sums of their
+    /// days are kept for ever.
+    pub retention: Duration,
     /// Whether channels may point at this machine.
     pub allow_loopback: bool,
     /// How long copies of keys, channels and settings are used without asking the store. A change
@@ -62,6 +97,10 @@ impl Default for Config {
             registration_open: true,
             new_user_quota: Credits::ZERO,
             unpriced_models: UnpricedModels::Charge,
+            default_completion: DEFAULT_COMPLETION,
+            charge_prompt_on_abort: true,
+            drain: Drain::default(),
+            retention: Duration::from_hours(24 * 90),
             allow_loopback: false,
             snapshot_ttl: Duration::from_secs(10),
         }

@@ -271,6 +271,9 @@ impl From<Fault> for GatewayError {
             FaultKind::RateLimited => {
                 (TooMany, "rate_limit_exceeded", "the upstream takes no more calls for now")
             }
+            FaultKind::Quota => {
+                (TooMany, "insufficient_quota", "the channel's account has used up what it may use")
+            }
             FaultKind::Overloaded => (Unavailable, "overloaded", "the upstream is overloaded"),
             FaultKind::Server => (Upstream, "upstream_error", "the upstream failed"),
             FaultKind::Malformed => {
@@ -300,16 +303,61 @@ impl From<Fault> for GatewayError {
             _ => default.to_owned(),
         };
         let mut error = Self::new(kind, code, told);
-        error.param = fault.param;
+        if !fault.kind.is_retryable() {
+            // The caller's own request: it has the field.
+            error.param = fault.param;
+        }
         if fault.kind == FaultKind::Rejected
             && let Some(code) = fault.code
         {
-            // The caller's own request: the provider's code is the one that programs know.
+            // The provider's code is the one that programs know.
             error.code = code.into();
         }
         if matches!(fault.kind, FaultKind::RateLimited | FaultKind::Overloaded) {
             error.retry_after = Some(fault.retry_after.unwrap_or(Duration::from_secs(1)));
         }
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_caller_hears_of_each_sort_of_fault() {
+        for (kind, status, code, told) in [
+            (FaultKind::Rejected, 400, "c", true),
+            (FaultKind::TooLarge, 413, "request_too_large", true),
+            (FaultKind::NotFound, 404, "model_not_found", true),
+            (FaultKind::Auth, 502, "upstream_auth", false),
+            (FaultKind::Payment, 502, "upstream_quota", false),
+            (FaultKind::Permission, 502, "upstream_permission", false),
+            (FaultKind::RateLimited, 429, "rate_limit_exceeded", true),
+            (FaultKind::Quota, 429, "insufficient_quota", false),
+            (FaultKind::Overloaded, 503, "overloaded", false),
+            (FaultKind::Server, 502, "upstream_error", false),
+            (FaultKind::Malformed, 502, "upstream_malformed", false),
+            (FaultKind::Timeout, 504, "upstream_timeout", false),
+            (FaultKind::Unreachable, 502, "upstream_unreachable", false),
+            (FaultKind::Blocked, 502, "blocked_target", false),
+            (FaultKind::Misconfigured, 502, "channel_misconfigured", false),
+            (FaultKind::Redirect, 502, "redirect_refused", false),
+        ] {
+            let fault = Fault {
+                code: Some("c".into()),
+                param: Some("p".into()),
+                retry_after: Some(Duration::from_millis(1500)),
+                ..Fault::new(kind, "what the upstream says")
+            };
+            let error = GatewayError::from(fault);
+            assert_eq!((error.kind.status(), error.code.as_ref()), (status, code), "{kind:?}");
+            assert_eq!(error.message == "what the upstream says", told, "{kind:?}");
+            let own = matches!(kind, FaultKind::Rejected | FaultKind::TooLarge);
+            assert_eq!(error.param.is_some(), own, "{kind:?}");
+            let waits = matches!(kind, FaultKind::RateLimited | FaultKind::Overloaded);
+            let wait = waits.then_some(Duration::from_millis(1500));
+            assert_eq!(error.retry_after, wait, "{kind:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The gateway as one value: its parts, and how they are put together.
 
-use crate::{Config, SessionKey, Vault};
+use crate::{Config, SessionKey, Vault, relay::drain::Listeners};
 use gateway_domain::{RequestId, Timestamp};
 use gateway_ports::{
     Background, Clock, Entropy, PasswordHasher, Providers, Routing, Snapshot, SnapshotCache,
@@ -48,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) runtime: Runtime,
     pub(crate) sessions: SessionKey,
     pub(crate) vault: Vault,
+    /// Answers that are listened to although their clients are gone.
+    pub(crate) listeners: Listeners,
 }
 
 /// A part that a gateway cannot do without was not given.
@@ -121,6 +123,7 @@ impl GatewayBuilder {
             runtime: self.runtime.ok_or(MissingPart("runtime"))?,
             sessions: self.sessions.ok_or(MissingPart("session key"))?,
             vault: self.vault.ok_or(MissingPart("vault"))?,
+            listeners: Listeners::default(),
         })))
     }
 }
@@ -145,6 +148,12 @@ impl Gateway {
         &self.0.config
     }
 
+    /// Hangs up on every upstream whose client is gone, now and from now on, which settles their
+    /// calls by what was seen of them: for a runtime that is about to end.
+    pub fn stop_listening(&self) {
+        self.0.listeners.close();
+    }
+
     /// Waits, on the gateway's timer.
     pub fn sleep(
         &self,
@@ -167,7 +176,8 @@ impl Parts {
         }
         let channels = self.store.channels.list().await?.into_iter().map(Arc::new).collect();
         let settings = self.store.settings.load().await?;
-        let routing = Arc::new(Routing { channels, settings });
+        let (_, prices) = self.store.prices.load().await?;
+        let routing = Arc::new(Routing { channels, settings, prices });
         self.cache
             .put(SnapshotKey::Routing, Snapshot::Routing(routing.clone()), self.config.snapshot_ttl)
             .await;

@@ -24,9 +24,9 @@ pub mod vault;
 
 pub use authenticate::RequestContext;
 pub use cache::MemoryCache;
-pub use config::{Config, Timeouts};
+pub use config::{Config, Drain, Timeouts};
 pub use error::{ErrorKind, GatewayError};
 pub use gateway::{Gateway, GatewayBuilder, MissingPart, Runtime};
-pub use relay::{RelayStream, Reply};
+pub use relay::{RelayStream, Relayed, Reply};
 pub use session::SessionKey;
 pub use vault::{MasterKeys, Vault};

@@ -1,7 +1,11 @@
-//! What people manage: accounts, keys, channels, users, settings.
+//! What people manage: accounts, keys, channels, users, prices, settings. Every change is written to
+//! the audit log by the store, together with it.
 
 pub mod accounts;
+pub mod audit;
+pub mod channel_test;
 pub mod channels;
+pub mod prices;
 pub mod settings;
 pub mod tokens;
 pub mod users;

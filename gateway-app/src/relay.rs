@@ -4,25 +4,35 @@
 //! No step goes back up, but failover from before the commit point to select. What is reserved is
 //! settled by its `Exit`, whatever ends the call.
 
-mod attempt;
+pub(crate) mod attempt;
+pub(crate) mod drain;
 mod exit;
 mod stream;
 
 pub use stream::RelayStream;
 
 use crate::{ErrorKind, Gateway, GatewayError, RequestContext, gateway::Parts};
-use attempt::Outcome;
+use attempt::{Attempted, Outcome};
+use drain::Outliving;
 use exit::Exit;
 use futures_util::future::{Either, select};
 use gateway_domain::{
-    EndReason, Fault, FaultKind, ModelCall, Price, Timestamp,
+    EndReason, Fault, FaultKind, FrozenPrice, ModelCall, Price, Timestamp,
     policy::{admission, estimate, select as policy_select},
+    price,
     relay::{CallFacts, Next, Relay},
 };
-use gateway_ports::{
-    Answer, Hold, Principal, Refusal, Reserved, Routing, Settings, UnpricedModels,
-};
+use gateway_ports::{Answer, Hold, Principal, Refusal, Reserved, Routing, UnpricedModels};
 use std::{pin::pin, sync::Arc, time::Duration};
+
+/// What a call comes to, and what the caller is told of it.
+#[derive(Debug)]
+pub struct Relayed {
+    /// The answer.
+    pub reply: Reply,
+    /// The caller's fields that the provider was not given, or was given in another form.
+    pub dropped: Vec<String>,
+}
 
 /// What a call comes to.
 #[derive(Debug)]
@@ -40,12 +50,12 @@ impl Gateway {
         principal: Arc<Principal>,
         call: ModelCall,
         context: &RequestContext,
-    ) -> Result<Reply, GatewayError> {
+    ) -> Result<Relayed, GatewayError> {
         let parts = &self.0;
         let routing = parts.routing().await?;
         policy_select::check_served(&routing.channels, &call.model)?;
         admission::admit_model(&principal.token, &call.model)?;
-        let price = price(parts, &routing.settings)?;
+        let price = price(parts, &routing, &call)?;
         let facts = CallFacts {
             request_id: context.request_id.clone(),
             user_id: principal.user.id,
@@ -54,21 +64,33 @@ impl Gateway {
             stream: call.stream,
             prompt_estimate: call.prompt.estimate(),
             price,
+            prompt_on_abort: parts.config.charge_prompt_on_abort,
             started: context.started,
         };
         let mut exit = Exit::new(parts.clone(), Relay::new(facts));
         if let Err(error) = reserve(&mut exit, principal, &call, price, context).await {
             return Err(refuse(exit, error));
         }
-        run(parts, &routing, &call, exit).await
+        let gone = exit.gone().clone();
+        let call = run(parts.clone(), routing, call, exit);
+        Outliving::new(parts.clone(), gone, Box::pin(call)).await
     }
 }
 
-fn price(parts: &Parts, settings: &Settings) -> Result<Price, GatewayError> {
+/// What tokens of a model cost: by the operator's table, else by the built-in one, else by default.
+fn price(parts: &Parts, routing: &Routing, call: &ModelCall) -> Result<FrozenPrice, GatewayError> {
+    let model = call.model.as_str();
+    if let Some(known) = routing.prices.find(model).or_else(|| price::builtin().find(model)) {
+        return Ok(FrozenPrice { version: known.version, price: known.price });
+    }
+    let settings = &routing.settings;
     match settings.unpriced_models.unwrap_or(parts.config.unpriced_models) {
-        UnpricedModels::Charge => Ok(settings.default_price.unwrap_or(Price::DEFAULT)),
+        UnpricedModels::Charge => {
+            let price = settings.default_price.unwrap_or(Price::DEFAULT);
+            Ok(FrozenPrice { version: 0, price })
+        }
         UnpricedModels::Refuse => {
-            tracing::warn!("a call was refused because its model has no price");
+            tracing::warn!(model, "a call was refused because its model has no price");
             Err(GatewayError::new(
                 ErrorKind::Unavailable,
                 "model_not_priced",
@@ -84,16 +106,11 @@ async fn reserve(
     exit: &mut Exit,
     mut principal: Arc<Principal>,
     call: &ModelCall,
-    price: Price,
+    price: FrozenPrice,
     context: &RequestContext,
 ) -> Result<(), GatewayError> {
     let parts = exit.parts().clone();
-    let completion = call.completion_bound();
-    let amount = estimate::reserve_amount(&call.prompt, completion, &price);
-    let floor = price.cost(&gateway_domain::TokenCounts {
-        prompt: call.prompt.estimate(),
-        ..gateway_domain::TokenCounts::default()
-    });
+    let needed = estimate::reservation(call, parts.config.default_completion, &price.price);
     let life = parts.config.timeouts.total + Duration::from_secs(60);
     for look in 0..2 {
         let hold = Hold {
@@ -101,8 +118,9 @@ async fn reserve(
             user_id: principal.user.id,
             token_id: principal.token.id,
             token_revision: principal.token.revision,
-            amount,
-            floor,
+            amount: needed.amount,
+            least: needed.least,
+            floor: needed.floor,
             model: call.model.as_str().to_owned(),
             stream: call.stream,
             price,
@@ -111,7 +129,7 @@ async fn reserve(
             expires_at: context.started.plus(life),
         };
         match exit.reserve(hold, parts.config.timeouts.ledger).await {
-            Some(Ok(Reserved::Granted)) => return Ok(()),
+            Some(Ok(Reserved::Granted(_))) => return Ok(()),
             Some(Ok(Reserved::Refused(Refusal::Stale))) if look == 0 => {
                 principal = look_again(&parts, &principal, call, context).await?;
             }
@@ -139,11 +157,12 @@ async fn look_again(
 
 /// Tries channels until one answers, or none is left, or it is the caller's own fault.
 async fn run(
-    parts: &Arc<Parts>,
-    routing: &Routing,
-    call: &ModelCall,
+    parts: Arc<Parts>,
+    routing: Arc<Routing>,
+    call: ModelCall,
     mut exit: Exit,
-) -> Result<Reply, GatewayError> {
+) -> Result<Relayed, GatewayError> {
+    let (parts, call) = (&parts, &call);
     let mut tried = Vec::new();
     let mut last: Option<Fault> = None;
     loop {
@@ -159,9 +178,14 @@ async fn run(
         let upstream_model = channel.model_mapping.upstream(&call.model);
         exit.relay().send(channel.id, upstream_model.as_str());
         let fault = match attempt::attempt(parts, channel, call, &mut exit).await {
-            Ok(Outcome::Whole(answer)) => return Ok(whole(parts, exit, answer)),
-            Ok(Outcome::Stream(opened)) => {
-                return Ok(Reply::Stream(Box::new(RelayStream::new(opened, exit))));
+            Ok(Attempted { outcome, dropped }) => {
+                let reply = match outcome {
+                    Outcome::Whole(answer) => whole(parts, exit, answer),
+                    Outcome::Stream(opened) => {
+                        Reply::Stream(Box::new(RelayStream::new(opened, exit)))
+                    }
+                };
+                return Ok(Relayed { reply, dropped });
             }
             Err(fault) => fault,
         };
@@ -175,7 +199,8 @@ async fn run(
         let next = exit.relay().fail(fault.kind);
         let started = exit.relay().facts().started;
         let out_of_time = left(parts, started, parts.config.timeouts.total).is_zero();
-        if next == Next::GiveUp || out_of_time {
+        // For nobody, no other channel is tried.
+        if next == Next::GiveUp || out_of_time || exit.is_gone() {
             return Err(refuse(exit, fault.into()));
         }
         last = Some(worse(last, fault));

@@ -1,8 +1,8 @@
 //! What was used.
 
 use crate::{Gateway, GatewayError};
-use gateway_domain::{CallRecord, RequestId};
-use gateway_ports::{UsageFilter, UsageSum};
+use gateway_domain::{CallRecord, RequestId, Timestamp};
+use gateway_ports::{Mismatch, UsageFilter, UsageGroup, UsageSum};
 use std::time::Duration;
 
 /// The longest range of a query.
@@ -28,7 +28,7 @@ impl Gateway {
         before: Option<RequestId>,
         limit: u64,
     ) -> Result<UsagePage, GatewayError> {
-        check_range(filter)?;
+        check_range(filter.from, filter.until)?;
         let mut items = self.0.store.usage.list(filter, before, limit.saturating_add(1)).await?;
         let more = u64::try_from(items.len()).is_ok_and(|n| n > limit);
         items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -37,18 +37,32 @@ impl Gateway {
         Ok(UsagePage { items, next_cursor })
     }
 
-    /// Sums by day and model, newest day first; of the last month if no range is given.
-    pub async fn usage_sums(&self, mut filter: UsageFilter) -> Result<Vec<UsageSum>, GatewayError> {
-        check_range(&filter)?;
+    /// Sums by day and group, newest day first; of the last month if no range is given.
+    pub async fn usage_sums(
+        &self,
+        mut filter: UsageFilter,
+        group: UsageGroup,
+    ) -> Result<Vec<UsageSum>, GatewayError> {
+        check_range(filter.from, filter.until)?;
         if filter.from.is_none() {
             filter.from = Some(filter.until.unwrap_or_else(|| self.now()).minus(DEFAULT_RANGE));
         }
-        Ok(self.0.store.usage.sums(&filter, MOST_SUMS).await?)
+        Ok(self.0.store.usage.sums(&filter, group, MOST_SUMS).await?)
     }
 }
 
-fn check_range(filter: &UsageFilter) -> Result<(), GatewayError> {
-    match (filter.from, filter.until) {
+impl Gateway {
+    /// What does not add up in the books; nothing, if all is well.
+    pub async fn verify_books(&self) -> Result<Vec<Mismatch>, GatewayError> {
+        Ok(self.0.store.books.verify(self.now()).await?)
+    }
+}
+
+pub(crate) fn check_range(
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<(), GatewayError> {
+    match (from, until) {
         (Some(from), Some(until)) if from > until => {
             Err(GatewayError::invalid("from lies behind to").about("from"))
         }

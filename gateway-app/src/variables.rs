@@ -2,6 +2,7 @@
 
 use gateway_domain::Credits;
 use gateway_ports::UnpricedModels;
+use std::time::Duration;
 
 /// Yes or no: `1`, `true`, `on` or `yes`, and `0`, `false`, `off`, `no` or nothing.
 ///
@@ -34,6 +35,16 @@ pub fn unpriced_models(text: &str) -> Result<UnpricedModels, String> {
 pub fn credits(text: &str) -> Result<Credits, String> {
     let units = text.trim().parse().ok().and_then(Credits::new);
     units.ok_or_else(|| format!("'{text}' is no whole number from 0 to 2^53-1"))
+}
+
+/// How long calls are kept one by one: a number of days, at least one.
+///
+/// # Errors
+/// A text for people, for anything else.
+pub fn retention(text: &str) -> Result<Duration, String> {
+    let days: Option<u64> = text.trim().parse().ok().filter(|days| (1..=36_500).contains(days));
+    days.map(|days| Duration::from_secs(days * 86_400))
+        .ok_or_else(|| format!("'{text}' is no number of days from 1 to 36500"))
 }
 
 #[cfg(test)]

@@ -95,20 +95,18 @@ impl ModelCall {
         self.model_span.clone()
     }
 
+    /// Where in the body the value of a field of this name stands, at the top and even if it is
+    /// null. For fields that are rare: it reads the body again.
+    pub fn field_span(&self, name: &str) -> Option<Range<usize>> {
+        memchr::memmem::find(&self.body, name.as_bytes())?;
+        let json::Entries(entries) = serde_json::from_slice(&self.body).ok()?;
+        let (_, value) = entries.iter().find(|(key, _)| key == name)?;
+        Some(json::span(&self.body, value.get()))
+    }
+
     /// Where in the body the value of `stream_options` stands, if it is there.
     pub fn stream_options_span(&self) -> Option<Range<usize>> {
         self.stream_options_span.clone()
-    }
-
-    /// The completion tokens that this call can cost at most, all choices together.
-    pub fn completion_bound(&self) -> u64 {
-        match self.operation {
-            Operation::Chat => self
-                .max_completion
-                .unwrap_or(crate::policy::estimate::DEFAULT_COMPLETION)
-                .saturating_mul(self.choices),
-            Operation::Embeddings => 0,
-        }
     }
 }
 

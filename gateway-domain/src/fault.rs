@@ -1,5 +1,6 @@
 //! What can go wrong between the gateway and a provider.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A provider's failure, in the gateway's own terms.
@@ -18,7 +19,8 @@ pub struct Fault {
 }
 
 /// The sorts of failure. Each says whose fault it is and whether another channel is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// No connection: refused, no such host, TLS. Another channel is tried.
     Unreachable,
@@ -34,10 +36,13 @@ pub enum FaultKind {
     Payment,
     /// The channel's account may not do this (403). Another channel is tried.
     Permission,
-    /// The upstream has no such model (404). Another channel is tried.
+    /// The upstream has no such model (404, 410). Another channel is tried.
     NotFound,
     /// Too many calls (429). Another channel is tried.
     RateLimited,
+    /// The channel's account has used up what it may use (429, with a code that says so): waiting
+    /// for seconds does not help. Another channel is tried.
+    Quota,
     /// The upstream is overloaded (503, 529). Another channel is tried.
     Overloaded,
     /// The upstream failed (other 5xx). Another channel is tried.
@@ -73,11 +78,14 @@ impl FaultKind {
             401 => Self::Auth,
             402 => Self::Payment,
             403 => Self::Permission,
-            404 => Self::NotFound,
-            408 | 504 => Self::Timeout,
+            // What is not there may also be the address: the body tells.
+            404 | 405 | 410 => Self::NotFound,
+            // 522 and 524: a front end's words for an upstream that did not answer in time.
+            408 | 504 | 522 | 524 => Self::Timeout,
             413 => Self::TooLarge,
             429 => Self::RateLimited,
-            409 => Self::Server,
+            // A conflict is not of the caller's making, and 499 is a connection that was given up.
+            409 | 499 => Self::Server,
             400..=499 => Self::Rejected,
             503 | 529 => Self::Overloaded,
             500..=599 => Self::Server,
@@ -107,6 +115,10 @@ mod tests {
             (502, true),
             (503, true),
             (529, true),
+            (405, true),
+            (410, true),
+            (499, true),
+            (524, true),
             (302, true),
             (101, true),
         ] {

@@ -1,5 +1,6 @@
 //! Identifiers as types, so that a token's id cannot be passed where a user's is meant.
 
+use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -37,8 +38,29 @@ row_id!(
 #[serde(transparent)]
 pub struct RequestId(pub String);
 
+impl RequestId {
+    /// What sorts before every id that was made at this moment or later, and behind all others.
+    pub fn first_of(moment: Timestamp) -> Self {
+        let millis = moment.as_millis().max(0);
+        Self(format!("{:08x}-{:04x}", millis >> 16, millis & 0xffff))
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_lies_before_the_ids_that_were_made_at_it() {
+        let moment = RequestId::first_of(Timestamp::from_millis(1_700_000_000_000));
+        assert_eq!(moment.0, "018bcfe5-6800");
+        assert!(moment < RequestId("018bcfe5-6800-7000-8000-000000000000".to_owned()));
+        assert!(moment > RequestId("018bcfe5-67ff-7fff-bfff-ffffffffffff".to_owned()));
     }
 }

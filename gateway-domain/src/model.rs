@@ -104,7 +104,7 @@ impl ModelSet {
 
 /// Matches `*` against any run of characters, without recursion: on a mismatch the last star
 /// takes one more character.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

@@ -1,5 +1,13 @@
 //! What tokens cost.
 
+mod builtin;
+mod frozen;
+mod table;
+
+pub use builtin::{BUILTIN_VERSION, builtin};
+pub use frozen::FrozenPrice;
+pub use table::{BadPriceTable, PriceEntry, PriceTable};
+
 use crate::{Credits, TokenCounts};
 use serde::{Deserialize, Serialize};
 

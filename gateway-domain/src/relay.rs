@@ -5,8 +5,8 @@
 //! after it no other channel is tried.
 
 use crate::{
-    CallRecord, ChannelId, Credits, EndReason, FaultKind, Price, RequestId, Timestamp, TokenCounts,
-    TokenId, UserId,
+    CallRecord, ChannelId, Credits, EndReason, FailedAttempt, FaultKind, FrozenPrice, RequestId,
+    Timestamp, TokenCounts, TokenId, UserId,
     policy::{
         charging::{CallEnd, Charge, charge},
         estimate::TextSize,
@@ -32,7 +32,9 @@ pub struct CallFacts {
     /// The estimate of the prompt, in tokens.
     pub prompt_estimate: u64,
     /// What tokens cost, frozen when the call was admitted.
-    pub price: Price,
+    pub price: FrozenPrice,
+    /// Whether a prompt is charged if the client left before the answer began.
+    pub prompt_on_abort: bool,
     /// When the request came.
     pub started: Timestamp,
 }
@@ -64,8 +66,10 @@ pub struct Relay {
     facts: CallFacts,
     phase: Phase,
     attempts: u32,
+    failures: Vec<FailedAttempt>,
     channel: Option<ChannelId>,
     upstream_model: String,
+    dropped: Vec<String>,
     reported: Option<TokenCounts>,
     produced: TextSize,
     first_byte: Option<Timestamp>,
@@ -78,8 +82,10 @@ impl Relay {
             facts,
             phase: Phase::Choosing,
             attempts: 0,
+            failures: Vec::new(),
             channel: None,
             upstream_model: String::new(),
+            dropped: Vec::new(),
             reported: None,
             produced: TextSize::default(),
             first_byte: None,
@@ -98,6 +104,7 @@ impl Relay {
             self.attempts += 1;
             self.channel = Some(channel);
             upstream_model.clone_into(&mut self.upstream_model);
+            self.dropped.clear();
         }
     }
 
@@ -107,6 +114,7 @@ impl Relay {
             return Next::GiveUp;
         }
         self.phase = Phase::Choosing;
+        self.failures.extend(self.channel.map(|channel| FailedAttempt(channel, fault)));
         self.reported = None;
         self.produced = TextSize::default();
         if fault.is_retryable() && self.attempts < MOST_ATTEMPTS {
@@ -146,7 +154,20 @@ impl Relay {
             reported: self.reported,
             prompt_estimate: self.facts.prompt_estimate,
             produced: self.produced,
+            prompt_on_abort: self.facts.prompt_on_abort,
         }
+    }
+
+    /// What of the call the channel's provider was not given, or in another form.
+    pub fn dropped(&mut self, fields: &[String]) {
+        fields.clone_into(&mut self.dropped);
+    }
+
+    /// What the call costs if nothing more is heard of it. Never less than before, while one
+    /// channel has it.
+    pub fn floor(&self) -> Credits {
+        let accepted = matches!(self.phase, Phase::Sent | Phase::Committed);
+        self.facts.price.price.cost(&charge(&self.ending(EndReason::UpstreamCut, accepted)).counts)
     }
 
     /// The call is over. Returns its usage row the first time, and `None` ever after: there is one
@@ -168,14 +189,18 @@ impl Relay {
             channel_id: self.channel,
             model: self.facts.model.clone(),
             upstream_model: std::mem::take(&mut self.upstream_model),
+            state: charge.state,
             counts: charge.counts,
-            quota: self.facts.price.cost(&charge.counts),
+            price: self.facts.price,
+            quota: self.facts.price.price.cost(&charge.counts),
             unbilled: Credits::ZERO,
             estimated: charge.estimated,
             stream: self.facts.stream,
             status,
             end_reason: reason,
             attempts: self.attempts,
+            failures: std::mem::take(&mut self.failures),
+            dropped: std::mem::take(&mut self.dropped),
             latency_ms: millis(self.facts.started, now),
             first_byte_ms: self.first_byte.map(|at| millis(self.facts.started, at)),
             created_at: self.facts.started,
@@ -195,7 +220,8 @@ mod tests {
             model: "m".into(),
             stream: true,
             prompt_estimate: 100,
-            price: Price::DEFAULT,
+            price: FrozenPrice::DEFAULT,
+            prompt_on_abort: true,
             started: Timestamp::from_millis(1000),
         })
     }
@@ -243,6 +269,21 @@ mod tests {
         call.fail(FaultKind::Malformed);
         let row = call.end(EndReason::Refused, 502, Timestamp::from_millis(1100)).unwrap();
         assert_eq!((row.quota, row.counts), (Credits::ZERO, TokenCounts::default()));
+        assert_eq!(row.state, crate::CallState::Void);
+        assert_eq!(row.failures, [FailedAttempt(ChannelId(1), FaultKind::Malformed)]);
+    }
+
+    #[test]
+    fn a_floor_follows_what_was_produced() {
+        let mut call = relay();
+        assert_eq!(call.floor(), Credits::ZERO);
+        call.send(ChannelId(1), "up");
+        assert_eq!(call.floor().units(), 100);
+        call.commit(Timestamp::from_millis(1050));
+        call.produced(TextSize::of("12345678"));
+        assert_eq!(call.floor().units(), 106);
+        call.reported(TokenCounts::of(9, 50));
+        assert_eq!(call.floor().units(), 159);
     }
 
     #[test]

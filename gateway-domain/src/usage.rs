@@ -1,6 +1,6 @@
 //! What a call used, and the row that is written of it.
 
-use crate::{ChannelId, Credits, RequestId, Timestamp, TokenId, UserId};
+use crate::{ChannelId, Credits, FaultKind, FrozenPrice, RequestId, Timestamp, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// Tokens of one call. `cached`, `cache_write` are parts of `prompt`; `reasoning` is a part of
@@ -24,8 +24,8 @@ impl TokenCounts {
     pub const MOST: u64 = 1_000_000_000;
 
     /// So many tokens of prompt and completion, and nothing known of their parts.
-    pub fn of(prompt: u64, completion: u64) -> Self {
-        Self { prompt, completion, ..Self::default() }
+    pub const fn of(prompt: u64, completion: u64) -> Self {
+        Self { prompt, completion, cached: 0, cache_write: 0, reasoning: 0 }
     }
 
     /// The counts with every part inside its whole, and nothing beyond [`TokenCounts::MOST`].
@@ -98,6 +98,40 @@ impl EndReason {
     }
 }
 
+/// In which of its final states a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// An upstream accepted it, and it is charged: exactly, or by an estimate.
+    Settled,
+    /// No upstream accepted it: nothing is charged.
+    Void,
+    /// Nobody said how it ended before its hold did: it is charged what was known of it. A
+    /// settlement that comes late puts that right.
+    Expired,
+}
+
+impl CallState {
+    /// The name that stores and users see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Void => "void",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// Reads such a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Settled, Self::Void, Self::Expired].into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+/// A channel that was tried and failed before another one answered, or none did. The user does
+/// not pay for it; the operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt(pub ChannelId, pub FaultKind);
+
 /// One settled call: a row of the usage log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -113,8 +147,12 @@ pub struct CallRecord {
     pub model: String,
     /// The model that the upstream was asked for.
     pub upstream_model: String,
+    /// In which state it is.
+    pub state: CallState,
     /// What was used.
     pub counts: TokenCounts,
+    /// What tokens cost, frozen when the call was admitted.
+    pub price: FrozenPrice,
     /// What was charged.
     pub quota: Credits,
     /// Cost beyond what was reserved, which is not charged.
@@ -129,6 +167,10 @@ pub struct CallRecord {
     pub end_reason: EndReason,
     /// How many channels were tried.
     pub attempts: u32,
+    /// Those of them that failed before the answer began.
+    pub failures: Vec<FailedAttempt>,
+    /// The caller's fields that the provider was not given, or was given in another form.
+    pub dropped: Vec<String>,
     /// From the request to its end.
     pub latency_ms: u64,
     /// From the request to the first meaningful byte of the answer.

@@ -5,7 +5,7 @@
 
 use crate::Settings;
 use async_trait::async_trait;
-use gateway_domain::{Channel, KeyDigest, Token, User};
+use gateway_domain::{Channel, KeyDigest, PriceTable, Token, User};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
@@ -33,12 +33,14 @@ impl Principal {
 }
 
 /// Everything that routing needs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Routing {
     /// All channels, their keys still encrypted.
     pub channels: Vec<Arc<Channel>>,
     /// The settings.
     pub settings: Settings,
+    /// The operator's prices.
+    pub prices: PriceTable,
 }
 
 /// What a copy is of.

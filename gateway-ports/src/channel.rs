@@ -1,8 +1,8 @@
 //! Where channels are kept.
 
-use crate::StoreError;
+use crate::{AuditEntry, StoreError};
 use async_trait::async_trait;
-use gateway_domain::{Channel, ChannelId, ModelMapping, ModelSet, ProviderKind, Timestamp};
+use gateway_domain::{Channel, ChannelId, ModelMapping, ModelSet, ProviderKind};
 
 /// A channel to be made. Its key is sealed for its id, so the id is reserved first.
 #[derive(Clone, Debug)]
@@ -23,8 +23,6 @@ pub struct NewChannel {
     pub priority: i64,
     /// The share among channels of one priority.
     pub weight: u32,
-    /// Now.
-    pub created_at: Timestamp,
 }
 
 /// What to change of a channel; `None` leaves a field as it is.
@@ -56,8 +54,13 @@ pub struct ChannelChange {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ChannelRepository: Send + Sync {
-    /// Makes a channel, disabled and without a key: both come with the first change.
-    async fn insert(&self, channel: &NewChannel) -> Result<ChannelId, StoreError>;
+    /// Makes a channel, disabled and without a key: both come with the first change, whose entry
+    /// is the same as this one's and therefore not written again.
+    async fn insert(
+        &self,
+        channel: &NewChannel,
+        entry: &AuditEntry,
+    ) -> Result<ChannelId, StoreError>;
 
     /// Looks a channel up.
     async fn find(&self, id: ChannelId) -> Result<Option<Channel>, StoreError>;
@@ -70,9 +73,9 @@ pub trait ChannelRepository: Send + Sync {
         &self,
         id: ChannelId,
         change: &ChannelChange,
-        now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Deletes a channel; false if there is none. Its usage rows stay.
-    async fn delete(&self, id: ChannelId) -> Result<bool, StoreError>;
+    async fn delete(&self, id: ChannelId, entry: &AuditEntry) -> Result<bool, StoreError>;
 }

@@ -9,11 +9,15 @@
     reason = "a contract case fails by panicking: whoever runs it catches that"
 )]
 
+mod audit;
+mod books;
 mod channel;
 mod fixture;
 mod ledger;
 mod ledger_refusals;
 mod login;
+pub mod model;
+mod price;
 mod settings;
 mod sweep;
 mod token;
@@ -112,6 +116,12 @@ pub const CASES: &[Case] = cases! {
         a_balance_beyond_what_can_be_kept_is_refused,
         nobody_has_no_balance,
         racing_grants_and_charges_all_count,
+        a_grant_counts_once_under_its_id,
+        an_id_is_of_one_grant,
+        a_hold_takes_less_where_it_may,
+        a_hold_takes_no_less_than_its_least,
+        racing_holds_that_may_take_less_never_overdraw,
+        a_void_call_says_so,
     }
     ledger_refusals {
         a_revoked_key_is_refused,
@@ -134,10 +144,14 @@ pub const CASES: &[Case] = cases! {
         sweep_leaves_calls_that_have_not_expired,
         sweeping_twice_charges_once,
         a_floor_never_exceeds_the_hold,
-        late_settle_after_sweep_changes_nothing,
+        a_late_settlement_puts_the_floor_right,
+        a_late_settlement_overdraws_nothing,
+        a_floor_rises_and_never_sinks,
+        a_checkpoint_tells_who_holds_nothing_any_more,
         settled_calls_are_not_swept,
         what_was_swept_can_be_held_again,
         sweep_closes_calls_of_deleted_keys,
+        a_late_settlement_of_a_deleted_key_still_counts,
     }
     usage {
         a_row_says_what_was_settled,
@@ -147,6 +161,21 @@ pub const CASES: &[Case] = cases! {
         sums_add_up,
         sums_are_newest_day_first_and_limited,
         sums_take_filters,
+        sums_are_made_by_user_key_or_channel,
+    }
+    books {
+        books_of_all_sorts_of_calls_add_up,
+        a_hold_that_nobody_closed_is_found,
+        rolling_up_and_purging_change_no_sum,
+        a_call_is_rolled_up_when_all_before_it_are_closed,
+        only_what_is_rolled_up_is_purged,
+        what_is_rolled_up_is_not_corrected_any_more,
+        what_is_over_does_not_begin_again,
+    }
+    price {
+        there_are_no_prices_at_first,
+        the_newest_table_is_loaded_with_its_version,
+        nobody_replaces_what_they_have_not_seen,
     }
     settings {
         unsaved_settings_are_the_default,
@@ -158,5 +187,21 @@ pub const CASES: &[Case] = cases! {
         one_failure_counts_for_each_scope,
         recording_forgets_what_is_old,
         clearing_forgets_one_scope,
+    }
+    audit {
+        a_change_of_a_user_is_written_with_it,
+        a_change_of_a_balance_is_written_with_it,
+        the_life_of_a_key_is_written_with_it,
+        the_life_of_a_channel_is_written_with_it,
+        new_settings_are_written_with_them,
+        new_prices_are_written_with_them,
+        an_entry_is_read_as_it_was_written,
+        a_refused_change_is_not_written,
+        a_failed_change_is_not_written,
+        a_change_that_is_delivered_twice_is_written_once,
+        a_grant_that_is_repeated_is_written_once,
+        of_racing_changes_those_that_are_made_are_written,
+        entries_are_newest_first_and_paged,
+        filters_select,
     }
 };

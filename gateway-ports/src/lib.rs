@@ -8,6 +8,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
+pub mod books;
 pub mod cache;
 pub mod channel;
 #[cfg(feature = "contract")]
@@ -17,6 +19,7 @@ pub mod ledger;
 pub mod login;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod price;
 pub mod provider;
 pub mod registry;
 pub mod runtime;
@@ -27,14 +30,19 @@ pub mod upstream;
 pub mod usage;
 pub mod user;
 
+pub use audit::{AuditAction, AuditEntry, AuditFilter, AuditLog, AuditObject, AuditRecord};
+pub use books::{Books, Mismatch};
 pub use cache::{Principal, Routing, Snapshot, SnapshotCache, SnapshotKey};
 pub use channel::{ChannelChange, ChannelRepository, NewChannel};
 pub use error::StoreError;
-pub use ledger::{BalanceChange, BalanceChanged, Hold, Ledger, Refusal, Reserved, Settled};
+pub use ledger::{
+    BalanceChange, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Refusal, Reserved, Settled,
+};
 pub use login::LoginAttempts;
+pub use price::{NewPrices, PriceRepository};
 pub use provider::{
-    Answer, AnswerBody, FinishReason, Message, Provider, ProviderError, StreamDecoder, StreamEvent,
-    Target, ToolCall,
+    Answer, AnswerBody, ChatAnswer, ChatRequest, Delta, EmbeddingsRequest, Encoded, FinishReason,
+    Json, Message, Provider, ProviderError, StreamDecoder, StreamEvent, Target, ToolCall,
 };
 pub use registry::{KindTaken, Providers};
 pub use runtime::{Background, Clock, Entropy, PasswordHasher, Timer};
@@ -42,5 +50,5 @@ pub use settings::{Settings, SettingsRepository, UnpricedModels};
 pub use store::{Page, Store};
 pub use token::{NewToken, TokenChange, TokenChanged, TokenRepository};
 pub use upstream::{ByteStream, Upstream, UpstreamError};
-pub use usage::{UsageFilter, UsageLog, UsageSum};
+pub use usage::{UsageFilter, UsageGroup, UsageLog, UsageSum};
 pub use user::{Credential, NewUser, UserChange, UserRepository};

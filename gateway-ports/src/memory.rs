@@ -3,10 +3,13 @@
 //! One lock around one plain state, so that every method is atomic because nothing else can be.
 //! They pass the same contract as every other store. Made for tests and examples, not for speed.
 
+mod audit;
+mod books;
 mod cache;
 mod channel;
 mod ledger;
 mod login;
+mod price;
 mod runtime;
 mod settings;
 mod token;
@@ -16,9 +19,9 @@ mod user;
 pub use cache::MemorySnapshots;
 pub use runtime::{CollectedTasks, ManualClock, NeverTimer, PlainHasher, SeededEntropy};
 
-use crate::{Page, Settings, Store};
+use crate::{AuditRecord, Grant, Page, Settings, Store};
 use gateway_domain::{
-    CallRecord, Channel, ChannelId, RequestId, Timestamp, Token, TokenId, User, UserId,
+    CallRecord, Channel, ChannelId, PriceTable, RequestId, Timestamp, Token, TokenId, User, UserId,
 };
 use ledger::Call;
 use std::{
@@ -36,8 +39,16 @@ struct State {
     tokens: BTreeMap<TokenId, Token>,
     channels: BTreeMap<ChannelId, Channel>,
     calls: BTreeMap<RequestId, Call>,
+    /// Calls up to this one are in the sums of their days.
+    rolled_up_through: Option<RequestId>,
+    /// Calls that are only in the sums of their days.
+    deleted: Vec<CallRecord>,
+    grants: BTreeMap<String, Grant>,
     settings: Settings,
+    prices: PriceTable,
+    price_version: u64,
     failures: Vec<(String, Timestamp)>,
+    audit: Vec<AuditRecord>,
     last_id: i64,
 }
 
@@ -61,8 +72,11 @@ impl MemoryStore {
             channels: Arc::new(self.clone()),
             usage: Arc::new(self.clone()),
             ledger: Arc::new(self.clone()),
+            books: Arc::new(self.clone()),
+            prices: Arc::new(self.clone()),
             settings: Arc::new(self.clone()),
             logins: Arc::new(self.clone()),
+            audit: Arc::new(self.clone()),
         }
     }
 
@@ -84,9 +98,9 @@ impl State {
         self.last_id
     }
 
-    fn settled(&self) -> impl DoubleEndedIterator<Item = &CallRecord> {
+    fn closed(&self) -> impl DoubleEndedIterator<Item = &CallRecord> {
         self.calls.values().filter_map(|call| match call {
-            Call::Settled(record) => Some(record),
+            Call::Closed(_, record) => Some(&**record),
             Call::Held(_) => None,
         })
     }

@@ -1,6 +1,6 @@
 //! Settings that can be changed while the gateway runs.
 
-use crate::StoreError;
+use crate::{AuditEntry, StoreError};
 use async_trait::async_trait;
 use gateway_domain::{Credits, Price};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub struct Settings {
     /// What happens to calls of a model that has no price of its own.
     #[serde(default)]
     pub unpriced_models: Option<UnpricedModels>,
+    /// For how many days calls are kept one by one; the sums of their days are kept for ever.
+    #[serde(default)]
+    pub retention_days: Option<u32>,
 }
 
 /// Where settings are kept.
@@ -42,5 +45,5 @@ pub trait SettingsRepository: Send + Sync {
     async fn load(&self) -> Result<Settings, StoreError>;
 
     /// Replaces the settings.
-    async fn save(&self, settings: &Settings) -> Result<(), StoreError>;
+    async fn save(&self, settings: &Settings, entry: &AuditEntry) -> Result<(), StoreError>;
 }

@@ -1,8 +1,8 @@
 //! All repositories of one store, together.
 
 use crate::{
-    ChannelRepository, Ledger, LoginAttempts, SettingsRepository, TokenRepository, UsageLog,
-    UserRepository,
+    AuditLog, Books, ChannelRepository, Ledger, LoginAttempts, PriceRepository, SettingsRepository,
+    TokenRepository, UsageLog, UserRepository,
 };
 use std::sync::Arc;
 
@@ -19,10 +19,16 @@ pub struct Store {
     pub usage: Arc<dyn UsageLog>,
     /// Money.
     pub ledger: Arc<dyn Ledger>,
+    /// The books as a whole.
+    pub books: Arc<dyn Books>,
+    /// The operator's prices.
+    pub prices: Arc<dyn PriceRepository>,
     /// Settings that can be changed while the gateway runs.
     pub settings: Arc<dyn SettingsRepository>,
     /// Failed logins.
     pub logins: Arc<dyn LoginAttempts>,
+    /// Who changed what.
+    pub audit: Arc<dyn AuditLog>,
 }
 
 impl std::fmt::Debug for Store {

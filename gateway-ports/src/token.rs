@@ -1,6 +1,6 @@
 //! Where API keys are kept.
 
-use crate::{Page, Principal, StoreError};
+use crate::{AuditEntry, Page, Principal, StoreError};
 use async_trait::async_trait;
 use gateway_domain::{Credits, KeyDigest, ModelSet, SubnetList, Timestamp, Token, TokenId, UserId};
 
@@ -25,8 +25,6 @@ pub struct NewToken {
     pub subnet: SubnetList,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
-    /// Now.
-    pub created_at: Timestamp,
 }
 
 /// What to change of a key; `None` leaves a field as it is.
@@ -65,7 +63,12 @@ pub trait TokenRepository: Send + Sync {
     ///
     /// # Errors
     /// MUST return [`StoreError::Conflict`] if the digest exists.
-    async fn insert(&self, token: &NewToken, most: u64) -> Result<Option<TokenId>, StoreError>;
+    async fn insert(
+        &self,
+        token: &NewToken,
+        most: u64,
+        entry: &AuditEntry,
+    ) -> Result<Option<TokenId>, StoreError>;
 
     /// Looks a key and its user up by the key's digest. Absence is `None`, never an error.
     async fn find_by_digest(&self, digest: &KeyDigest) -> Result<Option<Principal>, StoreError>;
@@ -83,9 +86,14 @@ pub trait TokenRepository: Send + Sync {
         owner: UserId,
         id: TokenId,
         change: &TokenChange,
-        now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<TokenChanged, StoreError>;
 
     /// Deletes one of a user's keys; false if there is none. Its usage rows stay.
-    async fn delete(&self, owner: UserId, id: TokenId) -> Result<bool, StoreError>;
+    async fn delete(
+        &self,
+        owner: UserId,
+        id: TokenId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
 }

@@ -1,6 +1,6 @@
 //! Where users are kept.
 
-use crate::{Page, StoreError};
+use crate::{AuditEntry, Page, StoreError};
 use async_trait::async_trait;
 use gateway_domain::{Credits, Role, Timestamp, User, UserId};
 
@@ -35,7 +35,7 @@ pub struct Credential {
 }
 
 /// What to change of a user; `None` leaves a field as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserChange {
     /// The name for people.
     pub display_name: Option<String>,
@@ -78,7 +78,12 @@ pub trait UserRepository: Send + Sync {
     async fn list(&self, below: Option<Role>, page: Page) -> Result<Vec<User>, StoreError>;
 
     /// Changes a user; false if there is none. MUST leave balance and counters alone.
-    async fn update(&self, id: UserId, change: &UserChange) -> Result<bool, StoreError>;
+    async fn update(
+        &self,
+        id: UserId,
+        change: &UserChange,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// Whether a user of the highest role can already work: enabled, with a password of their own.
     async fn has_ready_root(&self) -> Result<bool, StoreError>;

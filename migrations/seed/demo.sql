@@ -15,13 +15,23 @@ SELECT id, 'demo', 'dd459b1e2ead995d560a875d837376cb3d3b7f38052a639badfaf7dd798c
     14 * 1500, 14, '', '', created_at, created_at
 FROM users WHERE username = 'demo';
 
+-- At the default price: 600 prompt tokens for 1 unit each and 300 of the answer for 3.
 WITH RECURSIVE days (day) AS (SELECT 1 UNION ALL SELECT day + 1 FROM days WHERE day < 14)
-INSERT OR IGNORE INTO calls (request_id, state, user_id, token_id, amount, floor, expires_at, model, stream, created_at,
-    quota, upstream_model, prompt_tokens, completion_tokens, status, end_reason, attempts, latency_ms, first_byte_ms)
+INSERT OR IGNORE INTO calls (request_id, state, user_id, token_id, amount, floor, quota, cost, price, created_at, expires_at,
+    model, stream, upstream_model, prompt_tokens, completion_tokens, status, end_reason, attempts, latency_ms, first_byte_ms)
 SELECT format('%08x-%04x-7000-8000-%012x', (u.created_at + day * 86400000) >> 16, (u.created_at + day * 86400000) & 65535, day),
-    'settled', u.id, t.id, 4000, 300, u.created_at + day * 86400000 + 60000,
+    'settled', u.id, t.id, 4000, 600, 1500, 1500, '[0,1000000,1000000,1000000,3000000]',
+    u.created_at + day * 86400000, u.created_at + day * 86400000 + 60000,
     CASE day % 3 WHEN 0 THEN 'gpt-4o' WHEN 1 THEN 'gpt-4o-mini' ELSE 'text-embedding-3-small' END,
-    day % 2, u.created_at + day * 86400000,
-    1500, '', 600, 300, 200, 'complete', 1, 900 + 37 * day, 240 + 11 * day
+    day % 2, '', 600, 300, 200, 'complete', 1, 900 + 37 * day, 240 + 11 * day
 FROM days, users u JOIN tokens t ON t.user_id = u.id AND t.name = 'demo'
+WHERE u.username = 'demo';
+
+-- A database that has been in use for longer has summed up these days already: what comes late has
+-- to be added by hand.
+INSERT OR IGNORE INTO usage_days (day, user_id, token_id, channel_id, model, requests, failures, prompt_tokens, completion_tokens, quota)
+SELECT c.created_at / 86400000, c.user_id, c.token_id, 0, c.model, 1, 0, c.prompt_tokens, c.completion_tokens, c.quota
+FROM users u JOIN tokens t ON t.user_id = u.id AND t.name = 'demo'
+    JOIN calls c ON c.token_id = t.id AND c.channel_id IS NULL
+    AND c.request_id <= (SELECT through FROM usage_mark WHERE id = 1)
 WHERE u.username = 'demo';

@@ -116,6 +116,34 @@ def impatient_lab(impatient_site):
 
 
 @pytest.fixture(scope="session")
+def patient_site(running):
+    """A gateway that listens on for long when a client is gone, to two upstreams at once (a Worker to more)."""
+    with running(DRAIN_BEFORE_ANSWER_MS="20000", DRAIN_MS="20000", DRAIN_AT_ONCE="2") as site:
+        yield site
+
+
+@pytest.fixture
+def patient_lab(patient_site):
+    lab = Lab(patient_site)
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="session")
+def lenient_site(running):
+    """A gateway that takes nothing for a prompt that nobody waited for an answer to."""
+    with running(CHARGE_PROMPT_ON_ABORT="0") as site:
+        yield site
+
+
+@pytest.fixture
+def lenient_lab(lenient_site):
+    lab = Lab(lenient_site)
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="session")
 def guarded_site(running):
     """A gateway as one would run it on the Internet: no loopback upstreams, one allowed origin."""
     with running(ALLOW_LOOPBACK_UPSTREAMS=None, ALLOWED_ORIGINS="https://app.example.com") as site:

@@ -28,6 +28,9 @@ DEFAULTS = {
     "IDLE_TIMEOUT_MS": "20000",
     "BODY_TIMEOUT_MS": "10000",
     "HEADER_TIMEOUT_MS": "10000",
+    # An upstream is not listened to for long when its client is gone: what shows that it is, says so.
+    "DRAIN_BEFORE_ANSWER_MS": "500",
+    "DRAIN_MS": "500",
     # Everything a careless log line could give away is to be seen.
     "RUST_LOG": "debug",
     "LOG_FORMAT": "json",
@@ -119,12 +122,24 @@ class GatewayProcess:
         self.process.wait()
 
     def stop(self) -> None:
-        """Ends the process gracefully, if it runs, and looks for secrets in all it left."""
+        """Ends the process gracefully, if it runs, and looks at all it left: for secrets, and for
+        money that does not add up."""
         if self.process is not None and self.process.poll() is None:
             self.terminate()
             code = self.wait_exit()
             assert code == 0, f"the gateway ended with {code} after SIGTERM:\n{self.tail()}"
         self.check_secrets()
+        self.check_books()
+
+    def database(self) -> Path:
+        """The file of its database."""
+        return self.directory / "gateway.db"
+
+    def check_books(self) -> None:
+        """The books add up, whether it runs or not."""
+        if self.database().exists():
+            verified = verify(self.database())
+            assert verified.returncode == 0, f"{verified.stdout}{verified.stderr}\n{self.tail()}"
 
     def check_secrets(self) -> None:
         files = [file for file in self.directory.rglob("*") if file.is_file() and file.suffix != ".secrets"]
@@ -178,6 +193,17 @@ class WorkerProcess(GatewayProcess):
     def command(self) -> list[str | Path]:
         return ["node", REPOSITORY / "tests" / "worker" / "serve.mjs"]
 
+    def database(self) -> Path:
+        """The one file of D1 with tables in it."""
+        files = [file for file in self.directory.glob("d1/**/*.sqlite") if file.name != "metadata.sqlite"]
+        return files[0] if files else self.directory / "d1"
+
+    def check_books(self) -> None:
+        """The native command reads D1's file, too, if it is there; not while workerd has it."""
+        running = self.process is not None and self.process.poll() is None
+        if binary().is_file() and not running and self.database().is_file():
+            super().check_books()
+
     def serving_pid(self) -> int:
         """workerd, which node started."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
@@ -188,6 +214,13 @@ def gateway_process(directory: Path, canaries: Canaries, **environment: str | No
     """A gateway of the runtime under test."""
     kind = WorkerProcess if RUNTIME == "worker" else GatewayProcess
     return kind(directory, canaries, **environment)
+
+
+def verify(database: Path) -> subprocess.CompletedProcess[str]:
+    """`gateway ledger verify` on a database, which a gateway may be using."""
+    return subprocess.run([binary(), "ledger", "verify", "--database-url", f"sqlite://{database}"],
+                          env={"RUST_LOG": "info"}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=30, check=False)
 
 
 class ExampleProcess(GatewayProcess):

@@ -88,6 +88,12 @@ class RawConnection:
             self.received += data
         return self.received
 
+    @property
+    def request_id(self) -> str:
+        """The id of the request whose head has been read."""
+        head = self.received.split(b"\r\n\r\n")[0].decode()
+        return next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("x-request-id: "))
+
     def answered(self, within: float) -> bool:
         """Whether an answer has begun (or the gateway closed)."""
         return bool(select.select([self.socket], [], [], within)[0])

@@ -13,12 +13,21 @@ from fake_upstream import Exchange, Gate, Script
 PROMPT, COMPLETION = 9, 12
 """The usage that an upstream reports unless a test says otherwise."""
 
+HELLO_TEXT = "Say hello."
+"""What tests say unless they say something else."""
+
 CREATED = 1_790_000_000
 
 
 def cost(prompt: int = PROMPT, completion: int = COMPLETION) -> int:
     """What the gateway charges for a model without a price of its own."""
     return prompt + 3 * completion
+
+
+def estimated(text: str, prompt: str = HELLO_TEXT) -> int:
+    """What a call costs whose upstream reported no usage, at the default price: a token for every
+    four characters of ASCII, and eight for the one message."""
+    return cost(8 + -(-len(prompt) // 4), -(-len(text) // 4))
 
 
 def usage_of(prompt: int = PROMPT, completion: int = COMPLETION, **more) -> dict:
@@ -111,6 +120,34 @@ def broken_stream(pieces: Iterable[str], how: str, gate: Gate | None = None, eve
     return script
 
 
+def gated(gate: Gate, script: Script) -> Script:
+    """Any script, when the gate opens."""
+    async def gated_script(exchange: Exchange) -> None:
+        await gate.wait()
+        await script(exchange)
+    return gated_script
+
+
+LONG = "x" * 10_000
+
+
+def resumed_stream(gate: Gate, usage: dict | None = None, more: int = 400, whole: bool = True) -> Script:
+    """Some content, and when the gate opens so much more that no buffer on the way takes it all:
+    whoever is gone by then is missed. Then, if it is to be whole, the usage and a regular end."""
+    async def script(exchange: Exchange) -> None:
+        chunks = stream_chunks(exchange.request.json["model"], ["begun", *[LONG] * more], usage, usage_wanted(exchange))
+        await exchange.open_stream()
+        for value in chunks[:2]:
+            await exchange.event(value)
+        await gate.wait()
+        for value in chunks[2:] if whole else chunks[2:2 + more]:
+            await exchange.event(value)
+        if whole:
+            await exchange.event("[DONE]")
+        await exchange.end_stream()
+    return script
+
+
 def sse_body(text: bytes, size: int = 0) -> Script:
     """An event stream of exactly these bytes, in pieces of `size` (0: in one)."""
     async def script(exchange: Exchange) -> None:
@@ -182,8 +219,8 @@ def as_base64(vector: Iterable[float]) -> str:
 
 
 def embeddings(vectors: Iterable[Iterable[float]] = ((0.5, -0.25, 1.0, 2.0),), ignore_base64: bool = False,
-               prompt: int = 7) -> Script:
-    """Embeddings in the encoding that was asked for, or always as floats."""
+               prompt: int | None = 7) -> Script:
+    """Embeddings in the encoding that was asked for, or always as floats. No prompt: no usage."""
     vectors = [list(vector) for vector in vectors]
 
     async def script(exchange: Exchange) -> None:
@@ -191,6 +228,6 @@ def embeddings(vectors: Iterable[Iterable[float]] = ((0.5, -0.25, 1.0, 2.0),), i
         encoded = request.get("encoding_format") == "base64" and not ignore_base64
         data = [{"object": "embedding", "index": index, "embedding": as_base64(v) if encoded else v}
                 for index, v in enumerate(vectors)]
-        await exchange.json({"object": "list", "data": data, "model": request["model"],
-                             "usage": {"prompt_tokens": prompt, "total_tokens": prompt}})
+        usage = {} if prompt is None else {"usage": {"prompt_tokens": prompt, "total_tokens": prompt}}
+        await exchange.json({"object": "list", "data": data, "model": request["model"], **usage})
     return script

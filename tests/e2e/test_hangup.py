@@ -1,4 +1,7 @@
-"""Clients that hang up, and clients that read slowly."""
+"""Clients that hang up, and clients that read slowly: what becomes of their upstreams.
+
+Here nobody is listened to for long without a client. `test_drain.py` is about that.
+"""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +13,6 @@ import scripts
 from checks import expect
 from gateway import RUNTIME
 from polling import wait_for, wait_until_steady
-from rawhttp import RawConnection
 from world import HELLO, Lab
 
 IN_TIME = 2.0
@@ -47,7 +49,8 @@ PROVIDERS = {
 
 @pytest.fixture(scope="module")
 def leaving_site(running):
-    with running(IDLE_TIMEOUT_MS=str(int(IDLE * 1000))) as site:
+    """A gateway that does not listen on at all when a client is gone."""
+    with running(IDLE_TIMEOUT_MS=str(int(IDLE * 1000)), DRAIN_BEFORE_ANSWER_MS="0", DRAIN_MS="0") as site:
         yield site
 
 
@@ -58,28 +61,17 @@ def leaving_lab(leaving_site):
     lab.close()
 
 
-def begin(rig, stream: bool = True, receive_buffer: int | None = None, **body) -> RawConnection:
-    connection = RawConnection(rig.site.gateway.url, receive_buffer)
-    connection.post("/v1/chat/completions", rig.token.key, {"model": rig.model, "messages": HELLO, "stream": stream, **body})
-    return connection
-
-
-def request_id(connection: RawConnection) -> str:
-    head = connection.received.split(b"\r\n\r\n")[0].decode()
-    return next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("x-request-id: "))
-
-
 @pytest.mark.own
 @pytest.mark.parametrize(("how", "provider"), WAYS, ids=lambda value: value)
 def test_a_client_that_leaves_is_charged_once_and_drops_the_upstream(leaving_lab, how, provider):
     expected = WAYS[how, provider]
     rig = leaving_lab.rig(PROVIDERS[provider]())
-    connection = begin(rig, max_tokens=100_000)
+    connection = rig.raw(max_tokens=100_000)
     connection.read_until(b"begun")
     began = time.monotonic()
     connection.hang_up(how)
     assert rig.route.last.wait_dropped(expected.within) - began < expected.within
-    row = rig.wait_row(request_id(connection))
+    row = rig.wait_row(connection)
     assert row["end_reason"] == expected.reason and row["quota"] > 0 and row["stream"] is True, row
     assert len(rig.token.rows()) == 1 and rig.token.fresh()["used_quota"] == row["quota"]
 
@@ -97,15 +89,16 @@ def test_the_sdks_close_drops_the_upstream(leaving_lab):
     assert row["end_reason"] == expected.reason and row["quota"] > 0
 
 
+@pytest.mark.own
 def test_what_was_delivered_is_charged(lab):
     """The estimate follows the text that was sent, not only the prompt."""
     rows = []
     for words in (10, 1000):
         rig = lab.rig(scripts.broken_stream(["word " * words + "begun"], "stall"))
-        connection = begin(rig)
+        connection = rig.raw()
         connection.read_until(b"begun")
         connection.hang_up("rst")
-        rows.append(rig.wait_row(request_id(connection)))
+        rows.append(rig.wait_row(connection))
     short, long = rows
     assert short["prompt_tokens"] == long["prompt_tokens"]
     assert long["completion_tokens"] > 20 * short["completion_tokens"], rows
@@ -113,18 +106,18 @@ def test_what_was_delivered_is_charged(lab):
         assert row["estimated"] is True and row["quota"] == scripts.cost(row["prompt_tokens"], row["completion_tokens"])
 
 
+@pytest.mark.own
 @pytest.mark.parametrize("how", ["fin", "rst"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_hanging_up_before_the_first_byte_is_charged_too(lab, stream, how):
     """The provider has accepted the call, and bills it."""
     gate = lab.gate()
     rig = lab.rig(scripts.stream(gates={0: gate}) if stream else scripts.chat(gate=gate))
-    connection = begin(rig, stream)
+    connection = rig.raw(stream)
     gate.wait_arrived()
     connection.hang_up(how)
     if how == "rst":
         rig.route.last.wait_dropped(IN_TIME)
-    # Whether the gateway gives up at once or waits for the usage: it ends when the upstream does.
     gate.open()
     row = rig.token.wait_only_row()
     # A Worker that has written nothing yet does not hear of a polite end, and answers nobody.
@@ -132,14 +125,15 @@ def test_hanging_up_before_the_first_byte_is_charged_too(lab, stream, how):
     assert row["end_reason"] == expected and row["quota"] > 0, row
 
 
+@pytest.mark.own
 def test_the_hold_is_given_back(lab):
     """The balance covers one call at a time: a call that was hung up on must not block the next."""
     rig = lab.rig(scripts.broken_stream(["begun"], "stall"), owner=lab.user(quota=45_000))
-    connection = begin(rig, max_tokens=10_000)
+    connection = rig.raw(max_tokens=10_000)
     connection.read_until(b"begun")
     expect(rig.chat(max_tokens=10_000), 429, "quota_reserved")
     connection.hang_up("rst")
-    row = rig.wait_row(request_id(connection))
+    row = rig.wait_row(connection)
     assert 0 < row["quota"] < 5000
     rig.route.play(scripts.chat())
     rig.wait_row(expect(rig.chat(max_tokens=10_000), 200))
@@ -151,7 +145,7 @@ def test_many_who_hang_up_leave_nothing_behind(leaving_lab):
     rig = leaving_lab.rig(scripts.broken_stream(["begun"], "stall"))
 
     def come_and_go(number: int) -> None:
-        connection = begin(rig)
+        connection = rig.raw()
         connection.read_until(b"begun")
         connection.hang_up("rst" if number % 2 else "fin")
 
@@ -164,12 +158,13 @@ def test_many_who_hang_up_leave_nothing_behind(leaving_lab):
     assert {row["end_reason"] for row in rig.token.rows()} == ends
 
 
+@pytest.mark.own
 def test_a_slow_reader_holds_the_upstream_back(lab):
     """What nobody reads is not piled up in the gateway: the upstream has to wait."""
     rig = lab.rig(scripts.endless("begun " + "x" * 10_000))
     process = getattr(rig.site.gateway, "process", None)
     before = rig.site.gateway.memory_kib() if process else 0
-    connection = begin(rig, receive_buffer=65_536, max_tokens=100_000)
+    connection = rig.raw(receive_buffer=65_536, max_tokens=100_000)
     connection.read_until(b"begun")
     request = rig.route.last
     sent = wait_until_steady(lambda: request.sent, "an upstream that nobody reads from")
@@ -182,15 +177,15 @@ def test_a_slow_reader_holds_the_upstream_back(lab):
     connection.hang_up("rst")
     within = WAYS["rst", "talking"].within
     assert request.wait_dropped(within) - began < within
-    assert rig.wait_row(request_id(connection))["end_reason"] == "client_gone"
+    assert rig.wait_row(connection)["end_reason"] == "client_gone"
 
 
 def test_a_slow_reader_gets_everything(lab):
     pieces = [f"{number:05d} " + "x" * 2000 for number in range(1000)]
     rig = lab.rig(scripts.stream(pieces))
-    with begin(rig, receive_buffer=8192, max_tokens=10_000) as connection:
+    with rig.raw(receive_buffer=8192, max_tokens=10_000) as connection:
         connection.read_until(b"00000")
         connection.read_until(b"[DONE]", timeout=30)
     received = connection.received
     assert [received.count(b"%05d x" % number) for number in range(1000)] == [1] * 1000
-    assert rig.wait_row(request_id(connection))["end_reason"] == "complete"
+    assert rig.wait_row(connection)["end_reason"] == "complete"

@@ -9,18 +9,22 @@ from checks import expect
 from polling import wait_for
 
 FIELDS = {"request_id", "user_id", "token_id", "channel_id", "model", "upstream_model", "prompt_tokens",
-          "completion_tokens", "cached_tokens", "quota", "estimated", "latency_ms", "first_byte_ms", "status",
-          "end_reason", "stream", "created_at"}
+          "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "price", "price_version", "quota",
+          "unbilled", "estimated", "latency_ms", "first_byte_ms", "status", "state", "end_reason", "attempts", "stream",
+          "created_at", "dropped"}
 
 
 def test_a_row_tells_everything_about_a_call(lab):
-    usage = scripts.usage_of(100, 20, prompt_tokens_details={"cached_tokens": 40})
+    usage = scripts.usage_of(100, 20, prompt_tokens_details={"cached_tokens": 40, "cache_write_tokens": 30},
+                             completion_tokens_details={"reasoning_tokens": 5})
     rig = lab.rig(scripts.chat(usage=usage), channel={"weight": 1})
     row = rig.wait_row(expect(rig.chat(), 200))
-    assert set(row) >= FIELDS, f"missing: {FIELDS - set(row)}"
+    assert set(row) == FIELDS, f"missing: {FIELDS - set(row)}, unknown: {set(row) - FIELDS}"
     expected = {
         "user_id": rig.user.id, "token_id": rig.token.id, "channel_id": rig.channel.id, "model": rig.model,
         "upstream_model": rig.model, "prompt_tokens": 100, "completion_tokens": 20, "cached_tokens": 40,
+        "cache_write_tokens": 30, "reasoning_tokens": 5, "price_version": 0, "state": "settled", "attempts": 1, "unbilled": 0,
+        "price": {"prompt": 10**6, "cached": 10**6, "cache_write": 10**6, "completion": 3 * 10**6},
         "quota": 160, "estimated": False, "status": 200, "end_reason": "complete", "stream": False,
     }
     assert {name: row[name] for name in expected} == expected
@@ -153,7 +157,101 @@ def test_an_admin_sees_all_rows(site, history):
     owner, first, _ = history
     rows = site.root.get("/api/log", params={"model": first.model})["items"]
     assert len(rows) == 3 and {row["user_id"] for row in rows} == {owner.id}
-    assert set(rows[0]) >= FIELDS
+    assert set(rows[0]) == FIELDS | {"failures"} and rows[0]["failures"] == []
+
+
+@pytest.fixture(scope="module")
+def mixture(shared_lab):
+    """Two users, three keys, two models, two channels for one of these; one channel fails at first."""
+    first, second = shared_lab.user(), shared_lab.user()
+    rig = shared_lab.rig(scripts.error(500), scripts.error(500), scripts.chat(), owner=first, channel={"priority": 2})
+    backup = shared_lab.channel(shared_lab.route(scripts.chat(usage=scripts.usage_of(5, 1))), rig.model, priority=1)
+    other = shared_lab.rig(scripts.error(400, type="invalid_request_error"), scripts.chat(), owner=second)
+    again = shared_lab.token(first)
+    for token, model, status in [(rig.token, rig.model, 200), (again, rig.model, 200), (rig.token, rig.model, 200),
+                                 (other.token, other.model, 400), (other.token, other.model, 200)]:
+        token.wait_row(expect(token.relay.chat(model), status))
+    return rig, backup, other, again
+
+
+def by(api, path: str, key: str, **filters) -> dict:
+    """What the sums say of each model, user, key or channel: requests, failures, units."""
+    field = {"model": "model"}.get(key, f"{key}_id")
+    sums = api.get(path, params={"by": key, **filters})
+    for item in sums["items"]:
+        assert set(item) == {"day", field, "requests", "failures", "prompt_tokens", "completion_tokens", "quota"}, item
+    for name in ("requests", "failures", "prompt_tokens", "completion_tokens", "quota"):
+        assert sums[name] == sum(item[name] for item in sums["items"])
+    found = {}
+    for item in sums["items"]:
+        # There are two days of them if midnight came in between.
+        before = found.get(item[field], (0, 0, 0))
+        found[item[field]] = (before[0] + item["requests"], before[1] + item["failures"], before[2] + item["quota"])
+    return found
+
+
+CHEAP, DEAR = scripts.cost(5, 1), scripts.cost()
+
+
+def test_sums_are_made_by_model_user_key_and_channel(site, mixture):
+    rig, backup, other, again = mixture
+    for model, own in [(rig.model, {
+        "user": {rig.user.id: (3, 2, 2 * CHEAP + DEAR)},
+        "token": {rig.token.id: (2, 1, CHEAP + DEAR), again.id: (1, 1, CHEAP)},
+        "channel": {rig.channel.id: (1, 2, DEAR), backup.id: (2, 0, 2 * CHEAP)},
+        "model": {rig.model: (3, 2, 2 * CHEAP + DEAR)},
+    }), (other.model, {
+        "user": {other.user.id: (2, 1, DEAR)}, "token": {other.token.id: (2, 1, DEAR)},
+        "channel": {other.channel.id: (2, 1, DEAR)}, "model": {other.model: (2, 1, DEAR)},
+    })]:
+        for key, expected in own.items():
+            assert by(site.root, "/api/log/stat", key, model=model) == expected, key
+    assert by(site.root, "/api/log/stat", "user", user_id=rig.user.id) == {rig.user.id: (3, 2, 2 * CHEAP + DEAR)}
+    assert by(site.root, "/api/log/stat", "model", channel_id=backup.id) == {rig.model: (2, 0, 2 * CHEAP)}
+    assert by(site.root, "/api/log/stat", "model", channel_id=rig.channel.id) == {rig.model: (1, 2, DEAR)}
+    assert by(site.root, "/api/log/stat", "channel", token_id=again.id) == {
+        rig.channel.id: (0, 1, 0), backup.id: (1, 0, CHEAP)}
+
+
+def test_users_sum_up_their_own_usage_only(mixture):
+    rig, _, other, again = mixture
+    for key, expected in [("user", {rig.user.id: (3, 2, 2 * CHEAP + DEAR)}), ("model", {rig.model: (3, 2, 2 * CHEAP + DEAR)}),
+                          ("token", {rig.token.id: (2, 1, CHEAP + DEAR), again.id: (1, 1, CHEAP)})]:
+        for filters in ({}, {"user_id": other.user.id}):
+            reply = rig.user.api.raw("GET", "/api/log/self/stat", params={"by": key, **filters})
+            # Whether another user's id is ignored or refused: their usage is not told.
+            if filters and reply.status_code in (400, 403, 404):
+                continue
+            got = by(rig.user.api, "/api/log/self/stat", key, **filters)
+            assert got == expected or (filters and got == {}), key
+    assert by(rig.user.api, "/api/log/self/stat", "model", token_id=other.token.id) == {}
+
+
+@pytest.mark.parametrize("path", ["/api/log/stat", "/api/log/self/stat"])
+def test_without_a_word_sums_are_made_by_model(site, mixture, path):
+    rig, *_ = mixture
+    api = site.root if path == "/api/log/stat" else rig.user.api
+    filters = {"model": rig.model}
+    assert api.get(path, params=filters) == api.get(path, params={"by": "model", **filters})
+    for bad in ("day", "Model", "", "model,user"):
+        api.refused("GET", path, 400, params={"by": bad})
+
+
+def test_only_admins_see_which_channels_failed(site, mixture):
+    rig, backup, other, again = mixture
+    rows = {row["request_id"]: row for row in site.root.get("/api/log", params={"user_id": rig.user.id})["items"]}
+    assert len(rows) == 3
+    mine = [*rig.token.rows(), *again.rows()]
+    for row in mine:
+        assert "failures" not in row
+        failures = rows[row["request_id"]]["failures"]
+        if row["channel_id"] == backup.id:
+            assert failures == [{"channel_id": rig.channel.id, "fault": "server"}] and row["attempts"] == 2
+        else:
+            assert failures == [] and row["attempts"] == 1
+    refused, = [row for row in site.root.get("/api/log", params={"user_id": other.user.id})["items"] if row["status"] == 400]
+    assert (refused["state"], refused["quota"], refused["end_reason"]) == ("void", 0, "refused")
+    assert refused["failures"] == [{"channel_id": other.channel.id, "fault": "rejected"}]
 
 
 def test_every_request_has_exactly_one_row(lab):

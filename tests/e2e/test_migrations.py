@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from checks import expect
-from gateway import REPOSITORY
+from gateway import REPOSITORY, verify
+from polling import wait_for
 from world import Site
 
+SEED = REPOSITORY / "migrations" / "seed" / "demo.sql"
 WRANGLER = REPOSITORY / "node_modules" / ".bin" / "wrangler"
 BOOKKEEPING = ("_sqlx_migrations", "d1_migrations", "_cf_", "sqlite_")
 
@@ -80,23 +82,59 @@ def test_applying_twice_changes_nothing(d1):
 @pytest.mark.native
 def test_the_demo_data_fits_both_stores(d1, launcher, upstream, canaries):
     """`npm run db:seed:local` loads it into D1; here it is used through the gateway too."""
-    seed = REPOSITORY / "migrations" / "seed" / "demo.sql"
     for _ in range(2):
-        wrangler(d1, "d1", "execute", "new-api", "--local", "--persist-to", d1, "--yes", f"--file={seed}")
+        wrangler(d1, "d1", "execute", "new-api", "--local", "--persist-to", d1, "--yes", f"--file={SEED}")
     with sqlite3.connect(d1_file(d1)) as db:
         assert db.execute("SELECT COUNT(*), SUM(quota) FROM calls").fetchone() == (14, 14 * 1500)
+    assert_books_add_up(d1_file(d1))
     process = launcher()
     process.start()
     process.stop()
-    with sqlite3.connect(process.directory / "gateway.db") as db:
-        db.executescript(seed.read_text())
+    with sqlite3.connect(process.database()) as db:
+        db.executescript(SEED.read_text())
     site = Site(process.start(), upstream, canaries)
     demo = site.login("demo", "demo123")
-    assert len(demo.get("/api/log/self")["items"]) == 14
+    rows = demo.get("/api/log/self")["items"]
+    assert [(row["quota"], row["state"], row["price_version"]) for row in rows] == [(1500, "settled", 0)] * 14
     assert demo.get("/api/user/self")["used_quota"] == 14 * 1500
-    key = next(line.split()[-1] for line in seed.read_text().splitlines() if line.startswith("--   key "))
+    assert demo.get("/api/log/self/stat")["quota"] == 14 * 1500
+    key = next(line.split()[-1] for line in SEED.read_text().splitlines() if line.startswith("--   key "))
     expect(site.http.get("/v1/models", headers={"authorization": f"Bearer {key}"}), 200)
     site.close()
     process.stop()
     process.remove()
     shutil.rmtree(d1, ignore_errors=True)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("summed_up", [False, True], ids=["new", "in-use"])
+def test_the_demo_data_can_be_loaded_late_and_again(launcher, summed_up):
+    """A gateway has summed up days that are over, or it does so in between."""
+    process = launcher()
+    process.start()
+    process.stop()
+    sums = []
+    for turn in range(2):
+        with sqlite3.connect(process.database()) as db:
+            if summed_up and turn == 0:
+                db.execute("UPDATE usage_mark SET through = 'f'")
+            db.executescript(SEED.read_text())
+        assert_books_add_up(process.database())
+        process.start()
+        wait_for(lambda: read(process.database(), "SELECT through <> '' FROM usage_mark"), "the days to be summed up")
+        process.stop()
+        sums.append(read(process.database(), "SELECT SUM(quota) FROM usage_days"))
+    # Whether the last day is over depends on the hour.
+    assert sums[0] == sums[1] in (13 * 1500, 14 * 1500)
+    process.remove()
+
+
+def read(database: Path, query: str):
+    """One value of a database that may be in use."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10) as db:
+        return db.execute(query).fetchone()[0]
+
+
+def assert_books_add_up(database: Path) -> None:
+    verified = verify(database)
+    assert (verified.returncode, verified.stdout) == (0, "the books add up\n"), verified

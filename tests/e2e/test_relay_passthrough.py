@@ -1,4 +1,7 @@
-"""Same dialect on both sides: what the client wrote is what the upstream reads, to the byte."""
+"""Same dialect on both sides: what the client wrote is what the upstream reads, to the byte.
+
+One thing is added to a chat without a limit of its own: the limit that is paid for.
+"""
 
 import json
 
@@ -7,8 +10,13 @@ import pytest
 import scripts
 import sse
 from checks import expect
+from world import CUSTOM, OPENAI
 
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'
+
+LIMIT = '"max_tokens":77,'
+PAID_FOR = '"max_tokens":4096,'
+"""The limit that the gateway sets where there is none: all of what answers may have by default."""
 
 BODIES = {
     "plain": '{"model":"MODEL",' + MESSAGES + "}",
@@ -20,7 +28,7 @@ BODIES = {
     "escapes": '{"model":"MODEL","messages":[{"role":"user","content":"\\u00e9\\/\\ud83d\\ude00\\u2028\\"\\\\\\b\\n"}]}',
     "raw-unicode": '{"model":"MODEL","messages":[{"role":"user","content":"é 你好 👩‍👩‍👧 \u2028\u2029\u0085 e\u0301"}]}',
     "whitespace": '\n{\t"model" :\r\n "MODEL"  ,  ' + MESSAGES.replace(":", " : ") + ' ,\n\n "n" : 1 }\n ',
-    "model-last": "{" + MESSAGES + ',"max_tokens":5,"model":"MODEL"}',
+    "model-last": "{" + MESSAGES + ',"model":"MODEL"}',
     "nulls-and-empties": '{"model":"MODEL",' + MESSAGES + ',"stop":null,"user":"","metadata":{},"tools":null,"logprobs":false}',
     "tools": '{"model":"MODEL",' + MESSAGES + ',"tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":'
              '{"type":"object","properties":{"z":{"$ref":"#/$defs/z"}},"$defs":{"z":{"const":1.0}}}}}],"tool_choice":"auto"}',
@@ -28,6 +36,11 @@ BODIES = {
     "deep": '{"model":"MODEL",' + MESSAGES + ',"deep":' + "[" * 40 + "]" * 40 + "}",
     "large": '{"model":"MODEL","messages":[{"role":"user","content":"' + "Lorem ipsum. " * 20_000 + '"}]}',
 }
+
+
+def body_of(name: str, model: str, *fields: str) -> str:
+    """A body, with these before its first field."""
+    return BODIES[name].replace("MODEL", model).replace("{", "{" + "".join(fields), 1)
 
 
 def strict(text: bytes | str):
@@ -53,6 +66,12 @@ def streaming_rig(shared_lab):
 
 
 @pytest.fixture(scope="module")
+def rigs(shared_lab, rig):
+    """One of each type of channel that speaks the dialect."""
+    return {CUSTOM: rig, OPENAI: shared_lab.rig(channel={"type": OPENAI})}
+
+
+@pytest.fixture(scope="module")
 def mapped_rig(shared_lab):
     """A channel whose upstream knows the model as `Up/stream:1`."""
     rig = shared_lab.rig()
@@ -62,28 +81,61 @@ def mapped_rig(shared_lab):
 
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_arrives_byte_by_byte(rig, name):
-    body = BODIES[name].replace("MODEL", rig.model).encode()
+    body = body_of(name, rig.model, LIMIT).encode()
     expect(rig.relay.post_bytes(body), 200)
     assert rig.route.last.body == body
     assert rig.route.last.header("content-length") == str(len(body))
 
 
 @pytest.mark.parametrize("name", BODIES)
+def test_only_the_limit_that_is_paid_for_is_added_to_a_body_without_one(rig, name):
+    expect(rig.relay.post_bytes(body_of(name, rig.model).encode()), 200)
+    assert rig.route.last.body == body_of(name, rig.model, PAID_FOR).encode()
+    assert rig.route.last.header("content-length") == str(len(rig.route.last.body))
+
+
+@pytest.mark.parametrize("limit", ['"max_tokens":5', '"max_completion_tokens":5', '"max_completion_tokens" : 5 , "max_tokens":null',
+                                   '"max_tokens":7,"max_completion_tokens":5'])
+@pytest.mark.parametrize("kind", [CUSTOM, OPENAI], ids=["custom", "openai"])
+def test_a_limit_of_either_name_is_the_callers_own(rigs, kind, limit):
+    rig = rigs[kind]
+    body = '{"model":"%s",%s,%s}' % (rig.model, limit, MESSAGES)
+    expect(rig.relay.post_bytes(body.encode()), 200)
+    assert rig.route.last.body == body.encode()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(CUSTOM, "max_tokens"), (OPENAI, "max_completion_tokens")], ids=["custom", "openai"])
+def test_each_provider_is_told_the_limit_by_the_name_that_it_knows(rigs, kind, name):
+    rig = rigs[kind]
+    body = '{"model":"%s",%s}' % (rig.model, MESSAGES)
+    expect(rig.relay.post_bytes(body.encode()), 200)
+    assert rig.route.last.body == body.replace("{", '{"%s":4096,' % name, 1).encode()
+    # Null is no limit; a second field of that name would leave the choice to the upstream.
+    for null in ('"%s":null' % name, '"%s" :\n null ' % name):
+        body = '{"model":"%s",%s,%s}' % (rig.model, null, MESSAGES)
+        expect(rig.relay.post_bytes(body.encode()), 200)
+        assert rig.route.last.body == body.replace("null", "4096").encode()
+
+
+@pytest.mark.parametrize("name", BODIES)
 def test_a_stream_that_asks_for_usage_arrives_byte_by_byte(streaming_rig, name):
     rig = streaming_rig
-    text = BODIES[name].replace("MODEL", rig.model).replace("{", '{"stream":true,"stream_options":{"include_usage":true},', 1)
+    text = body_of(name, rig.model, '"stream":true,"stream_options":{"include_usage":true},', LIMIT)
     sse.parse(expect(rig.relay.post_bytes(text.encode()), 200).content).assert_complete("Hello!")
     assert rig.route.last.body == text.encode()
 
 
+@pytest.mark.parametrize("limit", [LIMIT, ""], ids=["limited", "unlimited"])
 @pytest.mark.parametrize("name", BODIES)
-def test_only_the_wish_for_usage_is_added_to_a_stream(streaming_rig, name):
+def test_only_the_wish_for_usage_and_a_limit_are_added_to_a_stream(streaming_rig, name, limit):
     rig = streaming_rig
-    text = BODIES[name].replace("MODEL", rig.model).replace("{", '{"stream":true,', 1)
+    text = body_of(name, rig.model, '"stream":true,', limit)
     expect(rig.relay.post_bytes(text.encode()), 200)
     got = rig.route.last.body
-    assert without(strict(got), "stream_options") == strict(text)
+    added = ("stream_options",) if limit else ("stream_options", "max_tokens")
+    assert without(strict(got), *added) == strict(text)
     assert rig.route.last.json["stream_options"] == {"include_usage": True}
+    assert rig.route.last.json["max_tokens"] == (77 if limit else 4096)
     # JSON equality would forgive changed escapes and spaces.
     for piece in (MESSAGES, '"number"', "\\u00e9\\/\\ud83d\\ude00", "1E-1", "-1.00e2", "[0.1000,-0,1e+2", " : "):
         assert text.encode().count(piece.encode()) == got.count(piece.encode()), f"{piece} was rewritten"
@@ -102,7 +154,7 @@ def test_other_stream_options_are_kept(streaming_rig):
 @pytest.mark.parametrize("name", sorted(set(BODIES) - {"the-word-model"}))
 def test_a_mapping_changes_the_model_and_nothing_else(mapped_rig, name):
     rig = mapped_rig
-    body = BODIES[name].replace("MODEL", rig.model)
+    body = body_of(name, rig.model, LIMIT)
     expect(rig.relay.post_bytes(body.encode()), 200)
     assert rig.route.last.json["model"] == "Up/stream:1"
     expected = body.replace(f'"{rig.model}"', '"Up/stream:1"')
@@ -112,7 +164,7 @@ def test_a_mapping_changes_the_model_and_nothing_else(mapped_rig, name):
 
 def test_a_mapping_leaves_the_same_word_elsewhere_alone(mapped_rig):
     rig = mapped_rig
-    expect(rig.relay.post_bytes(BODIES["the-word-model"].replace("MODEL", rig.model).encode()), 200)
+    expect(rig.relay.post_bytes(body_of("the-word-model", rig.model).encode()), 200)
     got = rig.route.last.json
     assert got["model"] == "Up/stream:1"
     assert got["metadata"] == {"model": rig.model} and got["messages"][0]["content"] == f'"model":"{rig.model}"'

@@ -125,3 +125,44 @@ def test_a_crash_loses_no_money(process, open_site):
     rig.route.play(scripts.chat())
     body = {"model": rig.model, "messages": HELLO, "max_tokens": 30_000}
     expect(again.http.post("/v1/chat/completions", json=body, headers={"authorization": f"Bearer {rig.token.key}"}), 200)
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["in-time", "too-late"])
+def test_sigterm_settles_calls_whose_clients_are_gone(process, open_site, goes_on):
+    """Their upstreams are listened to. If they say no more in time, what was seen is charged: by this process,
+    which knows it, and not by the next start, which knows only the last checkpoint."""
+    process.environment.update(DRAIN_MS="20000", SHUTDOWN_TIMEOUT_MS="20000" if goes_on else "700")
+    site = open_site()
+    lab = Lab(site)
+    gate = lab.gate()
+    rig = lab.rig(scripts.resumed_stream(gate, scripts.usage_of(30, 7)))
+    connection = rig.raw(max_tokens=2_000_000)
+    connection.read_until(b"begun")
+    connection.hang_up("fin")
+    gate.wait_arrived()
+    process.terminate()
+    if goes_on:
+        wait_for(lambda: not accepts(site), "new connections to be refused")
+        gate.open()
+    assert process.wait_exit() == 0
+
+    again = open_site()
+    row, = again.login(rig.user.username, rig.user.password).get("/api/log/self")["items"]
+    quota = scripts.cost(30, 7) if goes_on else scripts.estimated("begun")
+    assert (row["quota"], row["end_reason"], row["state"]) == (quota, "client_gone", "settled"), row
+
+
+def test_a_stream_that_takes_too_long_is_cut_and_settled(process, open_site):
+    process.environment.update(DRAIN_MS="20000", SHUTDOWN_TIMEOUT_MS="700")
+    site = open_site()
+    rig = Lab(site).rig(scripts.broken_stream(["begun"], "stall"))
+    with rig.raw() as connection:
+        connection.read_until(b"begun")
+        process.terminate()
+        assert connection.closed_by_peer(5)
+        assert b"[DONE]" not in connection.received
+    assert process.wait_exit(5) == 0
+
+    again = open_site()
+    row, = again.login(rig.user.username, rig.user.password).get("/api/log/self")["items"]
+    assert (row["quota"], row["state"]) == (scripts.estimated("begun"), "settled"), row

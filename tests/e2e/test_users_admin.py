@@ -127,16 +127,3 @@ def test_what_admins_do_is_written_down(site, user):
     entries = site.root.get("/api/audit")
     entries = entries["items"] if isinstance(entries, dict) else entries
     assert any(str(user.id) in str(entry) for entry in entries[:20]), entries[:3]
-
-
-@pytest.mark.planned("GET", "/api/price")
-def test_prices_can_be_set(lab, site):
-    """The price of a model: units per million tokens, by pattern."""
-    rig = lab.rig()
-    table = site.root.get("/api/price")
-    rows = table["items"] if isinstance(table, dict) else table
-    assert isinstance(rows, list), f"a table: {table}"
-    site.root.put("/api/price", table)
-    assert site.root.get("/api/price") == table, "what was read can be written back"
-    reply = expect(rig.chat(), 200)
-    assert rig.wait_row(reply)["quota"] > 0

@@ -24,6 +24,7 @@ from checks import describe, expect
 from fake_upstream import FakeUpstream, Gate, Route, Script
 from gateway import RUNTIME, GatewayProcess, RemoteGateway
 from polling import wait_for
+from rawhttp import RawConnection
 from transport import http_client, openai_client
 
 PLENTY = 100_000_000
@@ -32,7 +33,10 @@ PLENTY = 100_000_000
 CUSTOM = 99
 """The channel type of any server that speaks OpenAI's dialect."""
 
-HELLO = [{"role": "user", "content": "Say hello."}]
+OPENAI = 1
+"""The channel type of OpenAI itself; its address can be another one."""
+
+HELLO = [{"role": "user", "content": scripts.HELLO_TEXT}]
 
 _serial = itertools.count(1)
 
@@ -198,11 +202,18 @@ class Rig:
     def streaming(self, **body):
         return self.relay.streaming(self.model, **body)
 
+    def raw(self, stream: bool = True, receive_buffer: int | None = None, **body) -> RawConnection:
+        """A chat that was sent and not read: the test can hang up on it."""
+        connection = RawConnection(self.site.gateway.url, receive_buffer)
+        connection.post("/v1/chat/completions", self.token.key,
+                        {"model": self.model, "messages": HELLO, "stream": stream, **body})
+        return connection
+
     def sdk(self, **options) -> openai.OpenAI:
         return self.token.sdk(**options)
 
-    def wait_row(self, request: httpx.Response | str) -> dict:
-        return self.token.wait_row(request)
+    def wait_row(self, request: httpx.Response | RawConnection | str) -> dict:
+        return self.token.wait_row(request.request_id if isinstance(request, RawConnection) else request)
 
 
 class Site:
@@ -287,6 +298,9 @@ class Site:
     def close(self) -> None:
         for client in self._clients:
             client.close()
+        # Whatever a test did, and while the gateway still runs.
+        if isinstance(self.gateway, GatewayProcess):
+            self.gateway.check_books()
 
 
 class Lab:

@@ -15,8 +15,11 @@
 mod bench;
 mod check;
 mod counts;
+mod crash;
 mod deny;
 mod digest;
+mod local;
+mod mutate;
 mod npm;
 mod process;
 mod test;
@@ -54,6 +57,10 @@ enum Command {
     SetupWasm,
     /// The Cloudflare Worker: index.js and index_bg.wasm, ready to be deployed
     BuildWorker(worker::Args),
+    /// Kills the gateway again and again under load, and compares its books with its upstream's log
+    Crash(crash::Args),
+    /// Whether the tests notice when a guard of the ledger is missing; by hand, it takes an hour
+    MutateLedger(mutate::Args),
     /// What the gateway costs over a bare proxy
     Bench(bench::Args),
     #[command(flatten)]
@@ -78,6 +85,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test(args) => test::run(&args),
         Command::SetupWasm => wasm::setup(),
         Command::BuildWorker(args) => worker::run(&args),
+        Command::Crash(args) => crash::run(&args),
+        Command::MutateLedger(args) => mutate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::BenchRole(role) => bench::play(role),
     }

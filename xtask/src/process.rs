@@ -2,8 +2,9 @@
 //! errors that name the command.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -105,6 +106,67 @@ pub(crate) fn run_watching(command: &mut Command, mut each: impl FnMut(&str)) ->
     Ok(())
 }
 
+/// A command that was given a time.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// How; `None` if it took too long and was killed.
+    pub(crate) status: Option<ExitStatus>,
+    /// What it wrote to both its streams.
+    pub(crate) output: String,
+}
+
+impl Ended {
+    pub(crate) fn well(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+}
+
+/// Runs a command that may take so long, and no longer.
+pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<Ended> {
+    let text = shown(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{text}`"))?;
+    // Both are read as they come: a full pipe would stop it.
+    let readers = [
+        child.stdout.take().map(|pipe| std::thread::spawn(|| read_all(pipe))),
+        child.stderr.take().map(|pipe| std::thread::spawn(|| read_all(pipe))),
+    ];
+    let status = wait_within(&mut child, limit)?;
+    if status.is_none() {
+        // It may just have ended.
+        let _ = child.kill();
+        child.wait()?;
+    }
+    let output = readers.into_iter().flatten().filter_map(|reader| reader.join().ok()).collect();
+    Ok(Ended { status, output })
+}
+
+fn read_all(mut pipe: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // What came before an error is still worth showing.
+    let _ = pipe.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Waits for a child to end by itself; `None` if it does not in time.
+pub(crate) fn wait_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    const LOOK_EVERY: Duration = Duration::from_millis(5);
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if start.elapsed() >= limit {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +178,20 @@ mod tests {
         assert!(!is_outer_cargos("CARGO_HOME"));
         assert!(!is_outer_cargos("CARGO_TARGET_DIR"));
         assert!(!is_outer_cargos("CARGO_INCREMENTAL"));
+    }
+
+    #[test]
+    fn a_command_that_takes_too_long_is_ended() {
+        let mut command = tool("sh");
+        command.args(["-c", "echo here; exec sleep 60"]);
+        let ended = run_within(&mut command, Duration::from_millis(200)).unwrap();
+        assert!(ended.status.is_none() && !ended.well());
+        assert_eq!(ended.output, "here\n");
+        let mut command = tool("sh");
+        command.args(["-c", "echo there >&2"]);
+        let ended = run_within(&mut command, Duration::from_mins(1)).unwrap();
+        assert!(ended.well());
+        assert_eq!(ended.output, "there\n");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 
 use crate::counts::{self, Counts};
-use crate::{check, npm, process, venv, worker, workspace};
+use crate::{check, crash, npm, process, venv, worker, workspace};
 
 /// Where the end-to-end tests live, from the root.
 pub(crate) const E2E: &str = "tests/e2e";
@@ -29,6 +29,8 @@ enum Step {
     Unit,
     /// The binary and the examples that the end-to-end tests start
     Build,
+    /// `cargo xtask crash`, for a minute
+    Crash,
     /// The packages of package-lock.json: workerd, wrangler
     Npm,
     /// The Worker that is deployed, and the one for tests only
@@ -71,6 +73,9 @@ fn run_steps(only: Option<Step>, counts: &Cell<Counts>) -> Result<()> {
             ]))
         })?;
     }
+    if wanted(Step::Crash) {
+        step("crash", || crashes(counts))?;
+    }
     if wanted(Step::Npm) {
         step("node packages", npm::ensure)?;
     }
@@ -96,6 +101,10 @@ fn run_steps(only: Option<Step>, counts: &Cell<Counts>) -> Result<()> {
     Ok(())
 }
 
+/// How many lives the model of the ledger lives on D1, and of how many steps.
+const LIVES_ON_D1: &str = "8";
+const STEPS_ON_D1: &str = "200";
+
 /// What the end-to-end tests start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Runtime {
@@ -116,6 +125,15 @@ pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> 
 fn unit_tests(counts: &Cell<Counts>) -> Result<()> {
     let mut command = process::cargo(["test", "--workspace", "--locked"]);
     counting(&mut command, counts, counts::of_cargo)
+}
+
+/// Each promise that is kept whenever the gateway dies is a test.
+fn crashes(counts: &Cell<Counts>) -> Result<()> {
+    let outcome = crash::promises(&crash::Args { seconds: 60, seed: None })?;
+    let mut sum = counts.get();
+    sum += outcome.counts;
+    counts.set(sum);
+    outcome.check()
 }
 
 fn e2e_tests(counts: &Cell<Counts>, runtime: Runtime) -> Result<()> {
@@ -166,8 +184,30 @@ fn d1_contract(counts: &Cell<Counts>) -> Result<()> {
     command
         .arg("tests/worker/contract.mjs")
         .env("WORKER_DIR", built(worker::FOR_TESTS, worker::Profile::Dev)?)
-        .env("CASES", cases.to_string());
+        .env("CASES", cases.to_string())
+        .env("LIVES", lives()?);
     counting(&mut command, counts, counts::of_cargo)
+}
+
+/// A file with lives for the model of the ledger: the native tests live more of them.
+fn lives() -> Result<PathBuf> {
+    let file = workspace::target_dir()?.join("lives.jsonl");
+    let lives = process::output(&mut process::cargo([
+        "run",
+        "--quiet",
+        "--locked",
+        "-p",
+        "gateway-ports",
+        "--features",
+        "lives",
+        "--example",
+        "lives",
+        "--",
+        LIVES_ON_D1,
+        STEPS_ON_D1,
+    ]))?;
+    std::fs::write(&file, lives).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
 }
 
 fn built(package: &str, profile: worker::Profile) -> Result<PathBuf> {

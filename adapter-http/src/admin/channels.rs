@@ -6,7 +6,9 @@ use crate::{
     envelope::{Envelope, Nothing, ok},
     error::ApiError,
     extract::{Admin, ApiQuery, Id, PageQuery},
-    wire::channel::{ChannelBody, ChannelCreated, ChannelDto, ProviderDto},
+    wire::channel::{
+        ChannelBody, ChannelCreated, ChannelDto, ChannelTestDto, ChannelTestQuery, ProviderDto,
+    },
 };
 use axum::extract::State;
 use gateway_domain::ChannelId;
@@ -31,10 +33,11 @@ pub(crate) async fn list(
     responses((status = 200, body = Envelope<ChannelCreated>), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn create(
     State(app): State<App>,
-    Admin(admin): Admin,
+    admin: Admin,
     ApiJson(request): ApiJson<ChannelBody>,
 ) -> Result<Envelope<ChannelCreated>, ApiError> {
-    let id = app.gateway.create_channel(&admin, request.try_into_domain()?).await?;
+    let request = request.try_into_domain()?;
+    let id = app.gateway.create_channel(&admin.user, request, &admin.context).await?;
     Ok(ok(ChannelCreated { id: id.0 }))
 }
 
@@ -54,12 +57,14 @@ pub(crate) async fn show(
     responses((status = 200, body = Envelope<ChannelDto>), (status = 400), (status = 401), (status = 403), (status = 404)))]
 pub(crate) async fn update(
     State(app): State<App>,
-    Admin(admin): Admin,
+    admin: Admin,
     Id(id): Id,
     ApiJson(request): ApiJson<ChannelBody>,
 ) -> Result<Envelope<ChannelDto>, ApiError> {
     let request = request.try_into_domain()?;
-    Ok(ok(app.gateway.update_channel(&admin, ChannelId(id), request).await?.into()))
+    let channel =
+        app.gateway.update_channel(&admin.user, ChannelId(id), request, &admin.context).await?;
+    Ok(ok(channel.into()))
 }
 
 /// Delete a channel
@@ -67,10 +72,10 @@ pub(crate) async fn update(
     responses((status = 200, body = Envelope<Nothing>), (status = 401), (status = 403), (status = 404)))]
 pub(crate) async fn remove(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     Id(id): Id,
 ) -> Result<Envelope<Nothing>, ApiError> {
-    app.gateway.delete_channel(ChannelId(id)).await?;
+    app.gateway.delete_channel(&admin.user, ChannelId(id), &admin.context).await?;
     Ok(ok(Nothing {}))
 }
 
@@ -79,4 +84,16 @@ pub(crate) async fn remove(
     responses((status = 200, body = Envelope<Vec<ProviderDto>>), (status = 401), (status = 403)))]
 pub(crate) async fn types(State(app): State<App>, _: Admin) -> Envelope<Vec<ProviderDto>> {
     ok(app.gateway.providers().map(|p| ProviderDto { id: p.kind(), name: p.name() }).collect())
+}
+
+/// Make one small real call through a channel
+#[utoipa::path(post, path = "/api/channel/{id}/test", tag = "channels", security(("login" = [])), params(("id" = i64, Path), ChannelTestQuery),
+    responses((status = 200, body = Envelope<ChannelTestDto>), (status = 400), (status = 401), (status = 403), (status = 404)))]
+pub(crate) async fn test(
+    State(app): State<App>,
+    _: Admin,
+    Id(id): Id,
+    ApiQuery(query): ApiQuery<ChannelTestQuery>,
+) -> Result<Envelope<ChannelTestDto>, ApiError> {
+    Ok(ok(app.gateway.test_channel(ChannelId(id), query.model).await?.into()))
 }

@@ -6,6 +6,7 @@ use crate::{
     envelope::{Envelope, ok},
     error::ApiError,
     extract::Root,
+    wire::price::PriceDto,
 };
 use axum::extract::State;
 use gateway_app::GatewayError;
@@ -24,16 +25,8 @@ pub(crate) struct Options {
     new_user_quota: Option<u64>,
     default_price: Option<PriceDto>,
     unpriced_models: Option<Unpriced>,
-}
-
-/// Units per million tokens.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PriceDto {
-    prompt: u64,
-    cached: u64,
-    cache_write: u64,
-    completion: u64,
+    /// For how many days calls are kept one by one; the sums of their days are kept for ever.
+    retention_days: Option<u32>,
 }
 
 /// What happens to calls of a model without a price of its own.
@@ -51,16 +44,12 @@ impl From<Settings> for Options {
         Self {
             registration_open: settings.registration_open,
             new_user_quota: settings.new_user_quota.map(Credits::units),
-            default_price: settings.default_price.map(|p| PriceDto {
-                prompt: p.prompt,
-                cached: p.cached,
-                cache_write: p.cache_write,
-                completion: p.completion,
-            }),
+            default_price: settings.default_price.map(PriceDto::from),
             unpriced_models: settings.unpriced_models.map(|policy| match policy {
                 UnpricedModels::Charge => Unpriced::Charge,
                 UnpricedModels::Refuse => Unpriced::Refuse,
             }),
+            retention_days: settings.retention_days,
         }
     }
 }
@@ -75,16 +64,12 @@ impl Options {
                 None => None,
                 Some(units) => Some(Credits::new(units).ok_or_else(too_much)?),
             },
-            default_price: self.default_price.map(|p| Price {
-                prompt: p.prompt,
-                cached: p.cached,
-                cache_write: p.cache_write,
-                completion: p.completion,
-            }),
+            default_price: self.default_price.map(Price::from),
             unpriced_models: self.unpriced_models.map(|policy| match policy {
                 Unpriced::Charge => UnpricedModels::Charge,
                 Unpriced::Refuse => UnpricedModels::Refuse,
             }),
+            retention_days: self.retention_days,
         })
     }
 }
@@ -101,9 +86,10 @@ pub(crate) async fn show(State(app): State<App>, _: Root) -> Result<Envelope<Opt
     responses((status = 200, body = Envelope<Options>), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn update(
     State(app): State<App>,
-    _: Root,
+    root: Root,
     ApiJson(request): ApiJson<Options>,
 ) -> Result<Envelope<Options>, ApiError> {
-    let settings = app.gateway.change_settings(request.try_into_domain()?).await?;
+    let change = request.try_into_domain()?;
+    let settings = app.gateway.change_settings(&root.user, change, &root.context).await?;
     Ok(ok(settings.into()))
 }

@@ -16,10 +16,10 @@ use gateway_domain::UserId;
     responses((status = 200, body = Envelope<Vec<UserDto>>), (status = 401), (status = 403)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Admin(admin): Admin,
+    admin: Admin,
     ApiQuery(query): ApiQuery<PageQuery>,
 ) -> Result<Envelope<Vec<UserDto>>, ApiError> {
-    let users = app.gateway.users(&admin, query.page()).await?;
+    let users = app.gateway.users(&admin.user, query.page()).await?;
     Ok(ok(users.iter().map(UserDto::new).collect()))
 }
 
@@ -28,10 +28,10 @@ pub(crate) async fn list(
     responses((status = 200, body = Envelope<UserDto>), (status = 401), (status = 403), (status = 404)))]
 pub(crate) async fn show(
     State(app): State<App>,
-    Admin(admin): Admin,
+    admin: Admin,
     Id(id): Id,
 ) -> Result<Envelope<UserDto>, ApiError> {
-    Ok(ok(UserDto::new(&app.gateway.user(&admin, UserId(id)).await?)))
+    Ok(ok(UserDto::new(&app.gateway.user(&admin.user, UserId(id)).await?)))
 }
 
 /// Change a user: status, role, balance
@@ -39,10 +39,12 @@ pub(crate) async fn show(
     responses((status = 200, body = Envelope<UserDto>), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409)))]
 pub(crate) async fn update(
     State(app): State<App>,
-    Admin(admin): Admin,
+    admin: Admin,
     Id(id): Id,
     ApiJson(request): ApiJson<UserUpdate>,
 ) -> Result<Envelope<UserDto>, ApiError> {
     let request = request.try_into_domain()?;
-    Ok(ok(UserDto::new(&app.gateway.update_user(&admin, UserId(id), request).await?)))
+    Ok(ok(UserDto::new(
+        &app.gateway.update_user(&admin.user, UserId(id), request, &admin.context).await?,
+    )))
 }

@@ -1,13 +1,16 @@
 //! Channels on the wire.
 
 use super::enabled;
-use gateway_app::{GatewayError, manage::channels::ChannelRequest};
-use gateway_domain::{Channel, ModelMapping, ModelName, ModelSet, ProviderKind};
+use gateway_app::{
+    GatewayError,
+    manage::{channel_test::ChannelTest, channels::ChannelRequest},
+};
+use gateway_domain::{Channel, FaultKind, ModelMapping, ModelName, ModelSet, ProviderKind};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A channel. Of its key only the last four characters are shown.
 #[derive(Serialize, ToSchema)]
@@ -114,5 +117,50 @@ impl ChannelBody {
             priority: self.priority,
             weight: self.weight,
         })
+    }
+}
+
+/// Which model to ask.
+#[derive(Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ChannelTestQuery {
+    /// The model, as callers name it; the first that the channel names if absent.
+    pub(crate) model: Option<String>,
+}
+
+/// What a test came to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChannelTestDto {
+    /// Whether the channel answered as it should.
+    ok: bool,
+    model: String,
+    latency_ms: u64,
+    /// What went wrong, as the upstream said it, without anything secret.
+    error: Option<ChannelTestError>,
+}
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChannelTestError {
+    /// The sort of failure, such as `auth` or `timeout`.
+    #[schema(value_type = String)]
+    fault: FaultKind,
+    message: String,
+    /// The provider's own code.
+    code: Option<String>,
+}
+
+impl From<ChannelTest> for ChannelTestDto {
+    fn from(test: ChannelTest) -> Self {
+        Self {
+            ok: test.fault.is_none(),
+            model: test.model,
+            latency_ms: u64::try_from(test.latency.as_millis()).unwrap_or(u64::MAX),
+            error: test.fault.map(|fault| ChannelTestError {
+                fault: fault.kind,
+                message: fault.message,
+                code: fault.code,
+            }),
+        }
     }
 }

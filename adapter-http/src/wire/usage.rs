@@ -1,9 +1,10 @@
 //! Usage on the wire.
 
+use super::price::PriceDto;
 use crate::extract::{MOST_ENTRIES, SOME_ENTRIES};
 use gateway_app::{GatewayError, report::UsagePage};
-use gateway_domain::{CallRecord, RequestId, Timestamp, TokenId, UserId};
-use gateway_ports::{UsageFilter, UsageSum};
+use gateway_domain::{CallRecord, ChannelId, FaultKind, RequestId, Timestamp, TokenId, UserId};
+use gateway_ports::{UsageFilter, UsageGroup, UsageSum};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,6 +18,8 @@ pub(crate) struct UsageQuery {
     token_id: Option<i64>,
     /// The user; for admins only.
     user_id: Option<i64>,
+    /// The channel; for admins only.
+    channel_id: Option<i64>,
     /// From this moment on: RFC 3339, a day as `2026-11-22`, or seconds since 1970.
     from: Option<String>,
     /// Before this moment.
@@ -33,12 +36,11 @@ pub(crate) struct UsageQuery {
 
 impl UsageQuery {
     pub(crate) fn filter(&self) -> Result<UsageFilter, GatewayError> {
-        if self.tz.as_deref().is_some_and(|tz| !tz.eq_ignore_ascii_case("utc")) {
-            return Err(GatewayError::invalid("tz can only be UTC").about("tz"));
-        }
+        check_zone(self.tz.as_deref())?;
         Ok(UsageFilter {
             user_id: self.user_id.map(UserId),
             token_id: self.token_id.map(TokenId),
+            channel_id: self.channel_id.map(ChannelId),
             model: self.model.clone(),
             from: self.from.as_deref().map(|text| moment(text, "from")).transpose()?,
             until: self.to.as_deref().map(|text| moment(text, "to")).transpose()?,
@@ -54,7 +56,15 @@ impl UsageQuery {
     }
 }
 
-fn moment(text: &str, field: &str) -> Result<Timestamp, GatewayError> {
+/// Days are in UTC, and nothing else.
+pub(super) fn check_zone(tz: Option<&str>) -> Result<(), GatewayError> {
+    if tz.is_some_and(|tz| !tz.eq_ignore_ascii_case("utc")) {
+        return Err(GatewayError::invalid("tz can only be UTC").about("tz"));
+    }
+    Ok(())
+}
+
+pub(super) fn moment(text: &str, field: &str) -> Result<Timestamp, GatewayError> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Timestamp::from_millis(i64::from(seconds) * 1000));
     }
@@ -68,6 +78,47 @@ fn moment(text: &str, field: &str) -> Result<Timestamp, GatewayError> {
         })
 }
 
+/// What sums are made for, besides the day.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SumsBy {
+    #[default]
+    Model,
+    User,
+    Token,
+    Channel,
+}
+
+impl From<SumsBy> for UsageGroup {
+    fn from(by: SumsBy) -> Self {
+        match by {
+            SumsBy::Model => Self::Model,
+            SumsBy::User => Self::User,
+            SumsBy::Token => Self::Token,
+            SumsBy::Channel => Self::Channel,
+        }
+    }
+}
+
+/// What sums are made for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SumsQuery {
+    /// `model` (the default), `user`, `token` or `channel`.
+    #[serde(default)]
+    #[param(inline)]
+    pub(crate) by: SumsBy,
+}
+
+/// A channel that was tried and failed before another one answered, or none did.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FailureDto {
+    channel_id: i64,
+    /// The sort of failure, such as `timeout`.
+    #[schema(value_type = String)]
+    fault: FaultKind,
+}
+
 /// A settled call.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UsageRow {
@@ -75,12 +126,19 @@ pub(crate) struct UsageRow {
     user_id: i64,
     token_id: i64,
     channel_id: Option<i64>,
+    /// `settled`, `void` (no upstream accepted it) or `expired` (the gateway died under it).
+    state: &'static str,
     model: String,
     upstream_model: String,
     prompt_tokens: u64,
     completion_tokens: u64,
     cached_tokens: u64,
+    cache_write_tokens: u64,
     reasoning_tokens: u64,
+    /// What tokens cost, as it was when the call was admitted.
+    price: PriceDto,
+    /// The version of the price table that it is from; 0: the default price.
+    price_version: u64,
     /// What was charged, in units.
     quota: u64,
     /// Cost beyond what was reserved, which is not charged.
@@ -93,24 +151,39 @@ pub(crate) struct UsageRow {
     end_reason: &'static str,
     /// How many channels were tried.
     attempts: u32,
+    /// Those of them that failed; for admins only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<FailureDto>>,
+    /// Fields of the request that the provider was not given, or was given in another form.
+    dropped: Vec<String>,
     latency_ms: u64,
     first_byte_ms: Option<u64>,
     created_at: String,
 }
 
-impl From<CallRecord> for UsageRow {
-    fn from(call: CallRecord) -> Self {
+impl UsageRow {
+    fn new(call: CallRecord, for_admin: bool) -> Self {
+        let failures = call
+            .failures
+            .iter()
+            .map(|failed| FailureDto { channel_id: failed.0.0, fault: failed.1 });
         Self {
+            failures: for_admin.then(|| failures.collect()),
+            dropped: call.dropped,
             request_id: call.request_id.0,
             user_id: call.user_id.0,
             token_id: call.token_id.0,
             channel_id: call.channel_id.map(|id| id.0),
+            state: call.state.as_str(),
             model: call.model,
             upstream_model: call.upstream_model,
             prompt_tokens: call.counts.prompt,
             completion_tokens: call.counts.completion,
             cached_tokens: call.counts.cached,
+            cache_write_tokens: call.counts.cache_write,
             reasoning_tokens: call.counts.reasoning,
+            price: call.price.price.into(),
+            price_version: call.price.version,
             quota: call.quota.units(),
             unbilled: call.unbilled.units(),
             estimated: call.estimated,
@@ -133,57 +206,93 @@ pub(crate) struct UsageList {
     next_cursor: Option<String>,
 }
 
-impl From<UsagePage> for UsageList {
-    fn from(page: UsagePage) -> Self {
+impl UsageList {
+    /// What its user may see.
+    pub(crate) fn of_user(page: UsagePage) -> Self {
+        Self::new(page, false)
+    }
+
+    /// What an admin may see.
+    pub(crate) fn of_all(page: UsagePage) -> Self {
+        Self::new(page, true)
+    }
+
+    fn new(page: UsagePage, for_admin: bool) -> Self {
         Self {
-            items: page.items.into_iter().map(UsageRow::from).collect(),
+            items: page.items.into_iter().map(|call| UsageRow::new(call, for_admin)).collect(),
             next_cursor: page.next_cursor.map(|id| id.0),
         }
     }
 }
 
-/// The sums of one day and model.
-#[derive(Serialize, ToSchema)]
+/// The sums of one day and one model, user, key or channel.
+#[derive(Default, Serialize, ToSchema)]
 pub(crate) struct UsageSumDto {
     /// The day, in UTC.
     day: String,
-    model: String,
+    /// By model: its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    /// By user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<i64>,
+    /// By key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<i64>,
+    /// By channel; 0: none was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<i64>,
     requests: u64,
+    /// Attempts that failed before an answer began; by channel, those of this channel.
+    failures: u64,
     prompt_tokens: u64,
     completion_tokens: u64,
     quota: u64,
 }
 
-/// Sums, in all and by day and model.
+/// Sums, in all and by day and model, user, key or channel.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UsageSums {
     requests: u64,
+    failures: u64,
     prompt_tokens: u64,
     completion_tokens: u64,
     quota: u64,
     items: Vec<UsageSumDto>,
 }
 
-impl From<Vec<UsageSum>> for UsageSums {
-    fn from(sums: Vec<UsageSum>) -> Self {
+impl UsageSums {
+    pub(crate) fn new(sums: Vec<UsageSum>, by: SumsBy) -> Self {
         let total =
             |field: fn(&UsageSum) -> u64| sums.iter().map(field).fold(0, u64::saturating_add);
         Self {
             requests: total(|s| s.requests),
+            failures: total(|s| s.failures),
             prompt_tokens: total(|s| s.prompt_tokens),
             completion_tokens: total(|s| s.completion_tokens),
             quota: total(|s| s.quota),
-            items: sums
-                .into_iter()
-                .map(|sum| UsageSumDto {
-                    day: Timestamp::start_of_day(sum.day).to_date(),
-                    model: sum.model,
-                    requests: sum.requests,
-                    prompt_tokens: sum.prompt_tokens,
-                    completion_tokens: sum.completion_tokens,
-                    quota: sum.quota,
-                })
-                .collect(),
+            items: sums.into_iter().map(|sum| UsageSumDto::new(sum, by)).collect(),
+        }
+    }
+}
+
+impl UsageSumDto {
+    fn new(sum: UsageSum, by: SumsBy) -> Self {
+        let id = sum.key.parse().ok();
+        let dto = Self {
+            day: Timestamp::start_of_day(sum.day).to_date(),
+            requests: sum.requests,
+            failures: sum.failures,
+            prompt_tokens: sum.prompt_tokens,
+            completion_tokens: sum.completion_tokens,
+            quota: sum.quota,
+            ..Self::default()
+        };
+        match by {
+            SumsBy::Model => Self { model: Some(sum.key), ..dto },
+            SumsBy::User => Self { user_id: id, ..dto },
+            SumsBy::Token => Self { token_id: id, ..dto },
+            SumsBy::Channel => Self { channel_id: id, ..dto },
         }
     }
 }

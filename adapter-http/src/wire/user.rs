@@ -79,7 +79,8 @@ pub(crate) struct UserUpdate {
     /// 0 disabled, 1 enabled.
     #[serde(default)]
     status: Option<i64>,
-    /// A balance, or `{"grant": n}` for so much more.
+    /// A balance, or `{"grant": n}` for so much more; with an `id` of the caller's own, such as
+    /// `{"grant": n, "id": "invoice-7"}`, it is granted once however often it is asked for.
     #[serde(default)]
     #[schema(value_type = Option<serde_json::Value>)]
     quota: Option<QuotaChange>,
@@ -100,7 +101,7 @@ impl<'de> Deserialize<'de> for QuotaChange {
         impl<'de> Visitor<'de> for Either {
             type Value = QuotaChange;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number, or {\"grant\": a whole number}")
+                f.write_str("a whole number, or {\"grant\": a whole number, \"id\": a text}")
             }
             fn visit_u64<E>(self, units: u64) -> Result<QuotaChange, E> {
                 Ok(QuotaChange::Set(units))
@@ -118,6 +119,8 @@ impl<'de> Deserialize<'de> for QuotaChange {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grant {
     grant: u64,
+    #[serde(default)]
+    id: Option<String>,
 }
 
 impl UserUpdate {
@@ -132,11 +135,11 @@ impl UserUpdate {
             Credits::new(units)
                 .ok_or_else(|| GatewayError::invalid("quota is at most 2^53-1").about("quota"))
         };
-        let balance = match self.quota {
-            None => None,
-            Some(QuotaChange::Set(units)) => Some(BalanceChange::Set(credits(units)?)),
-            Some(QuotaChange::Grant(Grant { grant })) => {
-                Some(BalanceChange::Grant(credits(grant)?))
+        let (balance, grant_id) = match self.quota {
+            None => (None, None),
+            Some(QuotaChange::Set(units)) => (Some(BalanceChange::Set(credits(units)?)), None),
+            Some(QuotaChange::Grant(Grant { grant, id })) => {
+                (Some(BalanceChange::Grant(credits(grant)?)), id)
             }
         };
         Ok(UserRequest {
@@ -144,6 +147,7 @@ impl UserUpdate {
             role,
             enabled: super::enabled(self.status)?,
             balance,
+            grant_id,
         })
     }
 }

@@ -1,138 +1,84 @@
-//! Whole answers: passed on as they came, read for what they used.
+//! Whole answers: passed on as they came, read for what they used, and put right where a server
+//! writes them in its own way.
 
-use super::{edit, embeddings};
+use super::{
+    calls::whole_calls,
+    change::{At, Change, changed, items_of},
+    edit::{self, Edit, first_field},
+    embeddings,
+    finish::{Finish, finish},
+    mint,
+    said::{Said, Slot},
+    usage::{usage, with_total},
+};
 use bytes::Bytes;
 use gateway_domain::{
-    Fault, FaultKind, ModelCall, ModelName, Operation, Timestamp, TokenCounts, call::json::span,
-    policy::estimate::TextSize,
+    Fault, FaultKind, ModelCall, Operation, call::json::span, policy::estimate::TextSize,
 };
-use gateway_ports::{
-    Answer, AnswerBody,
-    provider::{ErrorReply, fault_of_reply},
-};
-use http::HeaderMap;
+use gateway_ports::{Answer, AnswerBody, Json, Target, provider::fault_of_event};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-
-/// Usage as a provider writes it; what is no whole number is not believed.
-#[derive(Deserialize)]
-struct Usage<'a> {
-    #[serde(borrow)]
-    prompt_tokens: Option<&'a RawValue>,
-    completion_tokens: Option<&'a RawValue>,
-    prompt_tokens_details: Option<Details<'a>>,
-    completion_tokens_details: Option<Details<'a>>,
-}
-
-/// The parts of a count, under the provider's own names.
-#[expect(clippy::struct_field_names, reason = "the names are the provider's")]
-#[derive(Default, Deserialize)]
-struct Details<'a> {
-    #[serde(borrow)]
-    cached_tokens: Option<&'a RawValue>,
-    cache_write_tokens: Option<&'a RawValue>,
-    reasoning_tokens: Option<&'a RawValue>,
-}
-
-/// Reads a `usage` object; `None` if it does not say how long the prompt was.
-pub(super) fn usage(raw: &RawValue) -> Option<TokenCounts> {
-    let number =
-        |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str::<u64>(raw.get()).ok());
-    let usage: Usage<'_> = serde_json::from_str(raw.get()).ok()?;
-    let prompt = usage.prompt_tokens_details.unwrap_or_default();
-    let completion = usage.completion_tokens_details.unwrap_or_default();
-    let completion_tokens = match usage.completion_tokens {
-        Some(raw) => number(Some(raw))?,
-        None => 0,
-    };
-    Some(TokenCounts {
-        prompt: number(usage.prompt_tokens)?,
-        completion: completion_tokens,
-        cached: number(prompt.cached_tokens).unwrap_or(0),
-        cache_write: number(prompt.cache_write_tokens).unwrap_or(0),
-        reasoning: number(completion.reasoning_tokens).unwrap_or(0),
-    })
-}
-
-/// The size of a text in JSON, without building it.
-pub(super) fn text_size(raw: &RawValue) -> TextSize {
-    match serde_json::from_str::<Cow<'_, str>>(raw.get()) {
-        Ok(text) => TextSize::of(&text),
-        Err(_) if raw.get() == "null" => TextSize::default(),
-        Err(_) => TextSize::of(raw.get()),
-    }
-}
-
-/// The text in a message or a delta, whatever fields carry it.
-#[derive(Default, Deserialize)]
-pub(super) struct Texts<'a> {
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    reasoning_content: Option<&'a RawValue>,
-    reasoning: Option<&'a RawValue>,
-    refusal: Option<&'a RawValue>,
-    tool_calls: Option<&'a RawValue>,
-    function_call: Option<&'a RawValue>,
-}
-
-impl Texts<'_> {
-    pub(super) fn size(&self) -> TextSize {
-        let mut size = TextSize::default();
-        for raw in [
-            self.content,
-            self.reasoning_content.or(self.reasoning),
-            self.refusal,
-            self.tool_calls,
-            self.function_call,
-        ]
-        .into_iter()
-        .flatten()
-        {
-            size.add(text_size(raw));
-        }
-        size
-    }
-}
 
 /// Whether the value of `error` says that there is one.
 pub(super) fn is_error(raw: &RawValue) -> bool {
     !matches!(raw.get(), "null" | "false" | "\"\"" | "{}")
 }
 
-/// The fault of an error that came where an answer should have been.
-pub(super) fn fault_of_body(body: &[u8]) -> Fault {
-    let headers = HeaderMap::new();
-    let reply = ErrorReply { status: 500, headers: &headers, body, now: Timestamp::default() };
-    let fault = fault_of_reply(&reply);
-    Fault { kind: FaultKind::Malformed, ..fault }
+/// The fault of an error that came where an answer should have been: not what the dialect says, if
+/// it does not say what it is.
+fn fault_of_body(body: &[u8]) -> Fault {
+    let fault = fault_of_event(body);
+    let kind = Some(fault.kind).filter(|kind| *kind != FaultKind::Server);
+    Fault { kind: kind.unwrap_or(FaultKind::Malformed), ..fault }
 }
 
+/// The fields of an answer that are looked at.
+#[derive(Deserialize)]
+struct Whole<'a> {
+    #[serde(borrow, default)]
+    id: Slot<'a>,
+    #[serde(default)]
+    object: Slot<'a>,
+    #[serde(default)]
+    created: Slot<'a>,
+    #[serde(default)]
+    model: Slot<'a>,
+    choices: Option<Vec<Choice<'a>>>,
+    data: Option<Vec<Item<'a>>>,
+    #[serde(default)]
+    usage: Slot<'a>,
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    index: Option<&'a RawValue>,
+    message: Option<Said<'a>>,
+    finish_reason: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    #[serde(borrow)]
+    embedding: Option<&'a RawValue>,
+    #[serde(default)]
+    index: Slot<'a>,
+}
+
+/// Reads a whole answer. `lenient`: the server may have words of its own.
 pub(super) fn decode(
     call: &ModelCall,
-    upstream_model: &ModelName,
+    target: &Target<'_>,
+    lenient: bool,
     body: Bytes,
 ) -> Result<Answer, Fault> {
-    #[derive(Deserialize)]
-    struct Whole<'a> {
-        #[serde(borrow)]
-        choices: Option<Vec<Choice<'a>>>,
-        data: Option<Vec<Item<'a>>>,
-        model: Option<&'a RawValue>,
-        usage: Option<&'a RawValue>,
-        error: Option<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Choice<'a> {
-        #[serde(borrow)]
-        message: Option<Texts<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Item<'a> {
-        #[serde(borrow)]
-        embedding: Option<&'a RawValue>,
-    }
-    let malformed = |what: &str| Fault::new(FaultKind::Malformed, what);
+    // A few bytes that are no text are not worth an answer.
+    let body = match String::from_utf8_lossy(&body) {
+        Cow::Borrowed(_) => body,
+        Cow::Owned(text) => Bytes::from(text),
+    };
     let whole: Whole<'_> = serde_json::from_slice(&body)
         .map_err(|_| malformed("the answer is not what the API promises"))?;
     if whole.error.is_some_and(is_error) {
@@ -140,27 +86,139 @@ pub(super) fn decode(
     }
     let mut edits = Vec::new();
     let mut text = TextSize::default();
-    match (call.operation, &whole.choices, &whole.data) {
-        (Operation::Chat, Some(choices), _) if !choices.is_empty() => {
-            for choice in choices {
-                text.add(choice.message.as_ref().map(Texts::size).unwrap_or_default());
+    match call.operation {
+        Operation::Chat => {
+            let choices = whole.choices.as_deref().filter(|choices| !choices.is_empty());
+            let choices = choices.ok_or_else(|| no_answer(&body, "the answer has no choices"))?;
+            let seed = mint::seed(call.body());
+            for (at, choice) in choices.iter().enumerate() {
+                text.add(choice.message.unwrap_or_default().size());
+                let changes = look_at(at, choice, lenient, seed)?;
+                if !changes.is_empty() {
+                    edits.extend(changed(&body, "choices", at, "message", changes));
+                }
             }
+            let id = || Json::of(&mint::answer_id(seed, &body)).get().to_owned();
+            fill(&body, "id", whole.id, is_text, id, &mut edits);
+            let object = || String::from("\"chat.completion\"");
+            fill(&body, "object", whole.object, is_text, object, &mut edits);
+            // There is no clock here.
+            let zero = || String::from("0");
+            fill(&body, "created", whole.created, is_number, zero, &mut edits);
         }
-        (Operation::Embeddings, _, Some(data)) if !data.is_empty() => {
-            let vectors = data.iter().filter_map(|item| item.embedding).filter(|_| call.base64);
-            for vector in vectors.filter(|vector| vector.get().starts_with('[')) {
-                let encoded = embeddings::base64(vector)
-                    .ok_or_else(|| malformed("an embedding has a number that is none"))?;
-                edits.push((span(&body, vector.get()), encoded));
+        Operation::Embeddings => {
+            let items = whole.data.as_deref().filter(|items| !items.is_empty());
+            let items = items.ok_or_else(|| no_answer(&body, "the answer has no data"))?;
+            for (at, item) in items.iter().enumerate() {
+                vector(&body, call, at, item, &mut edits)?;
             }
+            let object = || String::from("\"list\"");
+            fill(&body, "object", whole.object, is_text, object, &mut edits);
         }
-        (Operation::Chat, ..) => return Err(malformed("the answer has no choices")),
-        (Operation::Embeddings, ..) => return Err(malformed("the answer has no data")),
     }
-    if let (Some(name), Some(model)) = (edit::public_name(call, upstream_model), whole.model) {
-        edits.push((span(&body, model.get()), name));
+    // A model that the upstream knows under another name answers under the caller's.
+    let right = |raw: &RawValue| is_text(raw) && *target.model == call.model;
+    let name = || Json::of(call.model.as_str()).get().to_owned();
+    fill(&body, "model", whole.model, right, name, &mut edits);
+    let used = whole.usage.0.and_then(|raw| usage(raw).map(|counts| (counts, raw)));
+    if let Some((counts, raw)) = used
+        && let Some(total) = with_total(raw, &counts)
+    {
+        edits.push((span(&body, raw.get()), total.get().to_owned()));
     }
-    let usage = whole.usage.and_then(usage);
+    let usage = used.map(|(counts, _)| counts);
     let body = if edits.is_empty() { body } else { Bytes::from(edit::apply(&body, edits)) };
     Ok(Answer { body: AnswerBody::Verbatim(body), usage, text })
+}
+
+fn malformed(what: &str) -> Fault {
+    Fault::new(FaultKind::Malformed, what)
+}
+
+/// The fault of a body without an answer in it, in the server's words if it has any.
+fn no_answer(body: &[u8], what: &str) -> Fault {
+    Some(fault_of_body(body)).filter(|fault| !fault.message.is_empty()).unwrap_or(malformed(what))
+}
+
+fn is_text(raw: &RawValue) -> bool {
+    raw.get().starts_with('"')
+}
+
+fn is_number(raw: &RawValue) -> bool {
+    raw.get().bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Gives a field a value that has none that is right.
+fn fill(
+    body: &[u8],
+    name: &str,
+    slot: Slot<'_>,
+    right: impl FnOnce(&RawValue) -> bool,
+    value: impl FnOnce() -> String,
+    edits: &mut Vec<Edit>,
+) {
+    match slot.0 {
+        Some(_) if slot.filled().is_some_and(right) => {}
+        Some(raw) => edits.push((span(body, raw.get()), value())),
+        None => edits.push(first_field(body, &format!(r#""{name}":{},"#, value()))),
+    }
+}
+
+/// Looks at one choice, and says what has to be changed of it.
+fn look_at(at: usize, choice: &Choice<'_>, lenient: bool, seed: u64) -> Result<Vec<Change>, Fault> {
+    let mut changes = Vec::new();
+    let given: Option<u64> = choice.index.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let index = given.unwrap_or_else(|| u64::try_from(at).unwrap_or_default());
+    if given.is_none() {
+        changes.push(Change::set(At::Choice, "index", Json::of(&index)));
+    }
+    let said = choice.message.unwrap_or_default();
+    if !said.has_role() {
+        changes.push(Change::set(At::Said, "role", Json::of("assistant")));
+    }
+    if let Some(reasoning) = said.other_reasoning().filter(|_| lenient) {
+        changes.push(Change::take(At::Said, "reasoning"));
+        changes.push(Change::set(At::Said, "reasoning_content", reasoning.into()));
+    }
+    let calls = said.calls();
+    changes.extend(whole_calls(&calls, seed, index));
+    let reason = match choice.finish_reason {
+        Some(raw) => finish(raw, lenient, !calls.is_empty())?,
+        None => Finish::NotYet,
+    };
+    match reason {
+        Finish::AsItIs => {}
+        Finish::Is(reason) => {
+            changes.push(Change::set(At::Choice, "finish_reason", Json::of(reason)));
+        }
+        // It is whole, so it has ended.
+        Finish::NotYet => {
+            let reason = if calls.is_empty() { "stop" } else { "tool_calls" };
+            changes.push(Change::set(At::Choice, "finish_reason", Json::of(reason)));
+        }
+    }
+    Ok(changes)
+}
+
+/// Looks at one vector: it is in base64 if that was asked for, and has its number.
+fn vector(
+    body: &[u8],
+    call: &ModelCall,
+    at: usize,
+    item: &Item<'_>,
+    edits: &mut Vec<Edit>,
+) -> Result<(), Fault> {
+    if let Some(vector) = item.embedding.filter(|raw| call.base64 && raw.get().starts_with('[')) {
+        let encoded = embeddings::base64(vector)
+            .ok_or_else(|| malformed("an embedding has a number that is none"))?;
+        edits.push((span(body, vector.get()), encoded));
+    }
+    if item.index.0.is_none()
+        && let Some(raw) = items_of(body, "data").get(at)
+    {
+        let start = span(body, raw.get()).start;
+        let (place, field) = first_field(raw.get().as_bytes(), &format!(r#""index":{at},"#));
+        edits.push((start + place.start..start + place.end, field));
+    }
+    Ok(())
 }

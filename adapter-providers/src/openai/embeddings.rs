@@ -10,8 +10,13 @@ pub(super) fn base64(vector: &RawValue) -> Option<String> {
     if !numbers.iter().all(|number| number.is_finite()) {
         return None;
     }
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-    Some(format!("\"{}\"", STANDARD.encode(bytes)))
+    Some(format!("\"{}\"", encoded(&numbers)))
+}
+
+/// Numbers as the base64 of 32-bit floats, little-endian.
+pub(super) fn encoded(numbers: &[f32]) -> String {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

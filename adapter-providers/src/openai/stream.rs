@@ -1,40 +1,25 @@
 //! Streamed answers: passed on event by event, read for usage, errors and their end.
+//!
+//! An event that is as it should be is passed on as it came, byte for byte, and neighbouring ones
+//! together. What a server wrote in its own way is put right where it stands. Usage is in one chunk
+//! at the end, or nowhere, wherever the server has it.
 
-use super::{
-    answer::{Texts, fault_of_body, is_error, usage},
-    edit::{self, Edit},
-};
+mod chunk;
+
+use super::{answer::is_error, edit, usage::with_total};
 use crate::sse::{self, SseReader};
 use bytes::Bytes;
-use gateway_domain::{Fault, FaultKind, call::json::span, policy::estimate::TextSize};
-use gateway_ports::{StreamDecoder, StreamEvent};
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow)]
-    choices: Option<Vec<Choice<'a>>>,
-    model: Option<&'a RawValue>,
-    usage: Option<&'a RawValue>,
-    moderation: Option<IgnoredAny>,
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow)]
-    delta: Option<Texts<'a>>,
-    finish_reason: Option<Cow<'a, str>>,
-}
+use chunk::{Chunk, Progress};
+use gateway_domain::{Fault, FaultKind, ModelCall, call::json::span, policy::estimate::TextSize};
+use gateway_ports::{Json, StreamDecoder, StreamEvent, Target, provider::fault_of_event};
+use serde::de::IgnoredAny;
 
 /// What becomes of one event.
 enum Verdict {
-    /// It is passed on as it is.
-    Pass { text: TextSize, meaningful: bool },
-    /// It is passed on changed.
-    Changed { bytes: Bytes, text: TextSize, meaningful: bool },
+    /// It is passed on as it is, or as these bytes.
+    Pass { changed: Option<Bytes>, text: TextSize, meaningful: bool },
+    /// It has usage for the client, so it is passed on last: as it is, or as these bytes.
+    Keep { changed: Option<Bytes> },
     /// It is not for the client.
     Drop,
     /// The answer is complete.
@@ -43,23 +28,31 @@ enum Verdict {
     Failed(Fault),
 }
 
+/// Usage that the client is still to see.
+enum Owed {
+    /// In the event that it came in.
+    Event(Bytes),
+    /// In an event that is yet to be written.
+    Usage(Json),
+}
+
 pub(super) struct Decoder {
     reader: SseReader,
     ends: Vec<usize>,
     include_usage: bool,
-    public_name: Option<String>,
-    finished: bool,
+    progress: Progress,
+    owed: Option<Owed>,
     over: bool,
 }
 
 impl Decoder {
-    pub(super) fn new(include_usage: bool, public_name: Option<String>) -> Self {
+    pub(super) fn new(call: &ModelCall, target: &Target<'_>, lenient: bool) -> Self {
         Self {
             reader: SseReader::default(),
             ends: Vec::new(),
-            include_usage,
-            public_name,
-            finished: false,
+            include_usage: call.include_usage,
+            progress: Progress::new(call, target, lenient),
+            owed: None,
             over: false,
         }
     }
@@ -73,7 +66,8 @@ impl Decoder {
     fn judge(&mut self, event: &[u8], out: &mut Vec<StreamEvent>) -> Verdict {
         let Some(data) = sse::parse(event).data else {
             let blank = event.iter().all(u8::is_ascii_whitespace);
-            let comment = Verdict::Pass { text: TextSize::default(), meaningful: false };
+            let text = TextSize::default();
+            let comment = Verdict::Pass { changed: None, text, meaningful: false };
             return if blank { Verdict::Drop } else { comment };
         };
         let data = data.trim_ascii();
@@ -83,62 +77,103 @@ impl Decoder {
         if data.starts_with(b"[DONE]") {
             return Verdict::Done;
         }
-        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else {
-            // JSON of another shape may be an extension: it is passed on unread.
-            return if serde_json::from_slice::<IgnoredAny>(data).is_ok() && data.starts_with(b"{") {
-                Verdict::Pass { text: TextSize::default(), meaningful: true }
-            } else {
-                Verdict::Failed(Fault::new(
-                    FaultKind::Malformed,
-                    "the stream is not what the API promises",
-                ))
+        let Ok(text) = std::str::from_utf8(data) else {
+            // A few bytes that are no text are not worth an answer.
+            let text = sse::frame(String::from_utf8_lossy(data).into_owned().into_bytes());
+            return match self.judge(&text, out) {
+                Verdict::Pass { changed, text: size, meaningful } => {
+                    Verdict::Pass { changed: changed.or(Some(text)), text: size, meaningful }
+                }
+                Verdict::Keep { changed } => Verdict::Keep { changed: changed.or(Some(text)) },
+                verdict => verdict,
             };
         };
-        if chunk.error.is_some_and(is_error) {
-            return Verdict::Failed(Fault { kind: FaultKind::Server, ..fault_of_body(data) });
-        }
-        let mut text = TextSize::default();
-        let choices = chunk.choices.unwrap_or_default();
-        for choice in &choices {
-            text.add(choice.delta.as_ref().map(Texts::size).unwrap_or_default());
-            self.finished |= choice.finish_reason.as_deref().is_some_and(|r| !r.is_empty());
-        }
-        let counts = chunk.usage.and_then(usage);
-        if let Some(counts) = counts {
-            out.push(StreamEvent::Usage(counts));
-        }
-        if choices.is_empty()
-            && chunk.moderation.is_none()
-            && !(self.include_usage && counts.is_some())
-        {
-            return Verdict::Drop;
-        }
-        let edits = self.edits(data, chunk.model);
-        if edits.is_empty() {
-            return Verdict::Pass { text, meaningful: !choices.is_empty() };
-        }
-        Verdict::Changed {
-            bytes: wire(edit::apply(data, edits)),
-            text,
-            meaningful: !choices.is_empty(),
+        match serde_json::from_str::<Chunk<'_>>(text) {
+            Ok(chunk) => self.judge_chunk(data, &chunk, out),
+            // JSON of another shape may be an extension: it is passed on unread.
+            Err(_) if data.starts_with(b"{") && is_json(text) => {
+                Verdict::Pass { changed: None, text: TextSize::default(), meaningful: true }
+            }
+            Err(_) => {
+                let what = "the stream is not what the API promises";
+                Verdict::Failed(Fault::new(FaultKind::Malformed, what))
+            }
         }
     }
 
-    /// What a client must see otherwise: the model's name if it was mapped, and no usage, not even
-    /// `null`, if it was not asked for.
-    fn edits(&self, data: &[u8], model: Option<&RawValue>) -> Vec<Edit> {
-        let mut edits = Vec::new();
-        if let (Some(name), Some(model)) = (&self.public_name, model) {
-            edits.push((span(data, model.get()), name.clone()));
+    fn judge_chunk(
+        &mut self,
+        data: &[u8],
+        chunk: &Chunk<'_>,
+        out: &mut Vec<StreamEvent>,
+    ) -> Verdict {
+        if chunk.error.is_some_and(is_error) || chunk.is_error() {
+            return Verdict::Failed(fault_of_event(data));
         }
-        if !self.include_usage
-            && memchr::memmem::find(data, b"\"usage\"").is_some()
-            && let Some(field) = usage_field(data)
-        {
-            edits.push((field, String::new()));
+        let usage = chunk.used();
+        if let Some((counts, _)) = usage {
+            out.push(StreamEvent::Usage(counts));
         }
-        edits
+        let wanted = usage.filter(|_| self.include_usage);
+        let of_usage = chunk.choices().is_empty() && chunk.moderation.is_none() && wanted.is_some();
+        if let Some((counts, raw)) = wanted.filter(|_| !of_usage) {
+            let usage = with_total(raw, &counts).unwrap_or_else(|| raw.into());
+            self.owed = Some(Owed::Usage(usage));
+        }
+        // Azure's notes on what its filter thought of an answer say nothing of the answer.
+        let notes = chunk.choices().iter().all(chunk::Choice::is_note);
+        if notes && chunk.moderation.is_none() && !of_usage {
+            return Verdict::Drop;
+        }
+        let mut edits = match self.progress.look(data, chunk) {
+            Ok(edits) => edits,
+            Err(fault) => return Verdict::Failed(fault),
+        };
+        if let Some(field) = chunk.usage.0 {
+            let place = span(data, field.get());
+            match wanted {
+                Some((counts, raw)) if of_usage => {
+                    let total = with_total(raw, &counts);
+                    edits.extend(total.map(|total| (place, total.get().to_owned())));
+                }
+                _ if self.include_usage => {
+                    if field.get() != "null" {
+                        edits.push((place, String::from("null")));
+                    }
+                }
+                // Not even `null` for who did not ask.
+                _ => edits.extend(edit::field(data, "usage", &place).map(|at| (at, String::new()))),
+            }
+        }
+        let changed = (!edits.is_empty()).then(|| sse::frame(edit::apply(data, edits)));
+        if of_usage {
+            return Verdict::Keep { changed };
+        }
+        Verdict::Pass { changed, text: chunk.size(), meaningful: !chunk.choices().is_empty() }
     }
+
+    /// The answer is complete: what the client is still to see of it, and its end.
+    fn conclude(&mut self, out: &mut Vec<StreamEvent>) {
+        self.over = true;
+        let wire =
+            |bytes, meaningful| StreamEvent::Wire { bytes, text: TextSize::default(), meaningful };
+        if let Some(choices) = self.progress.unfinished() {
+            let usage = self.include_usage.then_some("null");
+            out.push(wire(self.progress.chunk(&choices, usage), true));
+        }
+        match self.owed.take() {
+            Some(Owed::Event(event)) => out.push(wire(event, false)),
+            Some(Owed::Usage(usage)) => {
+                out.push(wire(self.progress.chunk("[]", Some(usage.get())), false));
+            }
+            None => {}
+        }
+        out.push(StreamEvent::Done);
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 impl StreamDecoder for Decoder {
@@ -154,18 +189,21 @@ impl StreamDecoder for Decoder {
                 for end in ends.iter().copied() {
                     let event = passing.run.slice(start..end);
                     match self.judge(&event, out) {
-                        Verdict::Pass { text, meaningful } => {
+                        Verdict::Pass { changed: None, text, meaningful } => {
                             passing.extend(start, end, text, meaningful);
                         }
-                        Verdict::Drop => passing.flush(out),
-                        Verdict::Changed { bytes, text, meaningful } => {
+                        Verdict::Pass { changed: Some(bytes), text, meaningful } => {
                             passing.flush(out);
                             out.push(StreamEvent::Wire { bytes, text, meaningful });
                         }
+                        Verdict::Keep { changed } => {
+                            passing.flush(out);
+                            self.owed = Some(Owed::Event(changed.unwrap_or(event)));
+                        }
+                        Verdict::Drop => passing.flush(out),
                         Verdict::Done => {
                             passing.flush(out);
-                            out.push(StreamEvent::Done);
-                            self.over = true;
+                            self.conclude(out);
                         }
                         Verdict::Failed(fault) => {
                             passing.flush(out);
@@ -200,9 +238,8 @@ impl StreamDecoder for Decoder {
             self.feed(Bytes::from(rest), out);
         }
         if !self.over {
-            if self.finished {
-                self.over = true;
-                out.push(StreamEvent::Done);
+            if self.progress.is_finished() {
+                self.conclude(out);
             } else {
                 self.fail(Fault::new(FaultKind::Malformed, "the upstream's stream broke off"), out);
             }
@@ -235,26 +272,4 @@ impl Passing {
             });
         }
     }
-}
-
-/// Where the `usage` field of a chunk stands, whatever its value.
-fn usage_field(data: &[u8]) -> Option<std::ops::Range<usize>> {
-    #[derive(Deserialize)]
-    struct OnlyUsage<'a> {
-        // Not `Option`: `null` has a place too.
-        #[serde(borrow)]
-        usage: &'a RawValue,
-    }
-    let found: OnlyUsage<'_> = serde_json::from_slice(data).ok()?;
-    edit::field(data, "usage", &span(data, found.usage.get()))
-}
-
-/// One event of this JSON. Line feeds, which only stand between its tokens, would end the line.
-fn wire(mut data: Vec<u8>) -> Bytes {
-    for byte in &mut data {
-        if matches!(*byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
-    }
-    Bytes::from([b"data: ".as_slice(), &data, b"\n\n"].concat())
 }

@@ -1,5 +1,6 @@
 //! Statements about channels.
 
+use super::audit::audit;
 use crate::Batch;
 
 macro_rules! channel_columns {
@@ -18,6 +19,11 @@ pub const CHANNEL_INSERT: &str = "\
 INSERT INTO channels (name, kind, base_url, models, model_mapping, config, priority, weight, created_at, updated_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)
 RETURNING id AS id";
+
+/// Writes the entry of [`CHANNEL_INSERT`] behind it: the newest id is the new channel's, because
+/// none is used again. As `?10` the entry.
+pub const CHANNEL_INSERT_AUDIT: &str =
+    audit!("?10", "id", " FROM channels WHERE id = (SELECT MAX(id) FROM channels)");
 
 /// A channel by id.
 pub const CHANNEL_BY_ID: &str =
@@ -46,16 +52,30 @@ UPDATE channels SET
 WHERE id = ?1
 RETURNING id AS id";
 
+/// Writes the entry of [`CHANNEL_UPDATE`]. Id, and as `?14` the entry.
+pub const CHANNEL_UPDATE_AUDIT: &str = audit!("?14", "id", " FROM channels WHERE id = ?1");
+
 /// Deletes a channel.
 pub const CHANNEL_DELETE: &str = "DELETE FROM channels WHERE id = ?1 RETURNING id AS id";
 
+/// Writes the entry of [`CHANNEL_DELETE`]. Id, the entry.
+pub const CHANNEL_DELETE_AUDIT: &str = audit!("?2", "id", " FROM channels WHERE id = ?1");
+
 /// [`CHANNEL_INSERT`].
-pub static INSERT: Batch = Batch::once(&[CHANNEL_INSERT]);
+pub static INSERT: Batch = Batch::once(&[CHANNEL_INSERT, CHANNEL_INSERT_AUDIT]);
 /// [`CHANNEL_UPDATE`].
-pub static UPDATE: Batch = Batch::replayable(&[CHANNEL_UPDATE]);
+pub static UPDATE: Batch = Batch::replayable(&[CHANNEL_UPDATE_AUDIT, CHANNEL_UPDATE]);
 /// [`CHANNEL_DELETE`].
-pub static DELETE: Batch = Batch::once(&[CHANNEL_DELETE]);
+pub static DELETE: Batch = Batch::once(&[CHANNEL_DELETE_AUDIT, CHANNEL_DELETE]);
 
 /// All of them.
-pub const ALL: &[&str] =
-    &[CHANNEL_INSERT, CHANNEL_BY_ID, CHANNEL_LIST, CHANNEL_UPDATE, CHANNEL_DELETE];
+pub const ALL: &[&str] = &[
+    CHANNEL_INSERT,
+    CHANNEL_INSERT_AUDIT,
+    CHANNEL_BY_ID,
+    CHANNEL_LIST,
+    CHANNEL_UPDATE,
+    CHANNEL_UPDATE_AUDIT,
+    CHANNEL_DELETE,
+    CHANNEL_DELETE_AUDIT,
+];

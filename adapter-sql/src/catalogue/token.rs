@@ -1,6 +1,6 @@
 //! Statements about API keys.
 
-use super::user::user_columns;
+use super::{audit::audit, user::user_columns};
 use crate::Batch;
 
 macro_rules! token_columns {
@@ -23,6 +23,11 @@ SELECT u.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10 FROM users u
 WHERE u.id = ?1 AND (SELECT COUNT(*) FROM tokens WHERE user_id = ?1) < ?11
 RETURNING id AS id";
 
+/// Writes the entry of [`TOKEN_INSERT`] behind it. As `?3` the digest, which no other key has; as
+/// `?12` the entry.
+pub const TOKEN_INSERT_AUDIT: &str =
+    audit!("?12", "id", " FROM tokens WHERE digest = ?3 AND user_id = ?1");
+
 /// A key and its user, by the key's digest.
 pub const TOKEN_BY_DIGEST: &str = concat!(
     "SELECT ",
@@ -44,42 +49,61 @@ pub const TOKEN_LIST: &str = concat!(
      LIMIT CAST(?2 AS INTEGER) OFFSET CAST(?3 AS INTEGER)"
 );
 
+/// One of a user's keys, unless its new cap lies below its use.
+macro_rules! changed {
+    () => {
+        " WHERE id = ?2 AND user_id = ?1 AND (?6 = 0 OR ?7 IS NULL OR spent + held <= ?7)"
+    };
+}
+
+/// One of a user's keys.
+macro_rules! own {
+    () => {
+        " WHERE id = ?2 AND user_id = ?1"
+    };
+}
+
 /// Changes one of a user's keys. User, id, now, name, enabled, whether the cap changes, cap,
 /// models, subnet, whether the end changes, end; NULL leaves a field as it is.
-pub const TOKEN_UPDATE: &str = "\
-UPDATE tokens SET
-    name = COALESCE(?4, name),
-    enabled = COALESCE(?5, enabled),
-    cap = CASE WHEN ?6 = 1 THEN ?7 ELSE cap END,
-    models = COALESCE(?8, models),
-    subnet = COALESCE(?9, subnet),
-    expires_at = CASE WHEN ?10 = 1 THEN ?11 ELSE expires_at END,
-    revision = revision + 1,
-    updated_at = ?3
-WHERE id = ?2 AND user_id = ?1 AND (?6 = 0 OR ?7 IS NULL OR spent + held <= ?7)
-RETURNING id AS id";
+pub const TOKEN_UPDATE: &str = concat!(
+    "UPDATE tokens SET name = COALESCE(?4, name), enabled = COALESCE(?5, enabled), \
+     cap = CASE WHEN ?6 = 1 THEN ?7 ELSE cap END, models = COALESCE(?8, models), \
+     subnet = COALESCE(?9, subnet), \
+     expires_at = CASE WHEN ?10 = 1 THEN ?11 ELSE expires_at END, revision = revision + 1, \
+     updated_at = ?3",
+    changed!(),
+    " RETURNING id AS id"
+);
+
+/// Writes the entry of [`TOKEN_UPDATE`]. As it, and as `?12` the entry.
+pub const TOKEN_UPDATE_AUDIT: &str = audit!("?12", "id", " FROM tokens", changed!());
 
 /// Whether a user has this key. User, id.
-pub const TOKEN_EXISTS: &str = "SELECT id AS id FROM tokens WHERE id = ?2 AND user_id = ?1";
+pub const TOKEN_EXISTS: &str = concat!("SELECT id AS id FROM tokens", own!());
 
 /// Deletes one of a user's keys. User, id.
-pub const TOKEN_DELETE: &str = "\
-DELETE FROM tokens WHERE id = ?2 AND user_id = ?1 RETURNING id AS id";
+pub const TOKEN_DELETE: &str = concat!("DELETE FROM tokens", own!(), " RETURNING id AS id");
+
+/// Writes the entry of [`TOKEN_DELETE`]. User, id, the entry.
+pub const TOKEN_DELETE_AUDIT: &str = audit!("?3", "id", " FROM tokens", own!());
 
 /// [`TOKEN_INSERT`].
-pub static INSERT: Batch = Batch::once(&[TOKEN_INSERT]);
+pub static INSERT: Batch = Batch::once(&[TOKEN_INSERT, TOKEN_INSERT_AUDIT]);
 /// [`TOKEN_UPDATE`], and why it did nothing. A repetition only raises the revision once more.
-pub static UPDATE: Batch = Batch::replayable(&[TOKEN_UPDATE, TOKEN_EXISTS]);
+pub static UPDATE: Batch = Batch::replayable(&[TOKEN_UPDATE_AUDIT, TOKEN_UPDATE, TOKEN_EXISTS]);
 /// [`TOKEN_DELETE`].
-pub static DELETE: Batch = Batch::once(&[TOKEN_DELETE]);
+pub static DELETE: Batch = Batch::once(&[TOKEN_DELETE_AUDIT, TOKEN_DELETE]);
 
 /// All of them.
 pub const ALL: &[&str] = &[
     TOKEN_INSERT,
+    TOKEN_INSERT_AUDIT,
     TOKEN_BY_DIGEST,
     TOKEN_BY_ID,
     TOKEN_LIST,
     TOKEN_UPDATE,
+    TOKEN_UPDATE_AUDIT,
     TOKEN_EXISTS,
     TOKEN_DELETE,
+    TOKEN_DELETE_AUDIT,
 ];

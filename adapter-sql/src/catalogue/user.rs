@@ -1,5 +1,6 @@
 //! Statements about users.
 
+use super::audit::audit;
 use crate::Batch;
 
 /// A user's columns, for other tables to join.
@@ -67,6 +68,9 @@ UPDATE users SET
 WHERE id = ?1
 RETURNING id AS id";
 
+/// Writes the entry of [`USER_UPDATE`]. Id, and as `?9` the entry.
+pub const USER_UPDATE_AUDIT: &str = audit!("?9", "id", " FROM users WHERE id = ?1");
+
 /// Whether a user of the highest role can work.
 pub const USER_HAS_READY_ROOT: &str = "\
 SELECT EXISTS (SELECT 1 FROM users WHERE role = 100 AND enabled = 1 AND must_change_password = 0) AS ready";
@@ -76,7 +80,7 @@ pub static INSERT: Batch = Batch::once(&[USER_INSERT]);
 /// [`USER_INSERT_FIRST_ROOT`].
 pub static INSERT_FIRST_ROOT: Batch = Batch::once(&[USER_INSERT_FIRST_ROOT]);
 /// [`USER_UPDATE`]; not to be repeated, for it may raise the session version.
-pub static UPDATE: Batch = Batch::once(&[USER_UPDATE]);
+pub static UPDATE: Batch = Batch::once(&[USER_UPDATE_AUDIT, USER_UPDATE]);
 
 /// All of them.
 pub const ALL: &[&str] = &[
@@ -87,5 +91,6 @@ pub const ALL: &[&str] = &[
     USER_CREDENTIAL_BY_USERNAME,
     USER_LIST,
     USER_UPDATE,
+    USER_UPDATE_AUDIT,
     USER_HAS_READY_ROOT,
 ];

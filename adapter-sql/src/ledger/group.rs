@@ -8,8 +8,12 @@ use crate::SqlExecutor;
 use async_trait::async_trait;
 use futures_channel::{mpsc, oneshot};
 use futures_util::StreamExt;
-use gateway_domain::{CallRecord, Credits, EndReason, Timestamp, TokenCounts, UserId};
-use gateway_ports::{BalanceChange, BalanceChanged, Hold, Ledger, Reserved, Settled, StoreError};
+use gateway_domain::{
+    CallRecord, CallState, Credits, EndReason, RequestId, Timestamp, TokenCounts,
+};
+use gateway_ports::{
+    AuditEntry, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Reserved, Settled, StoreError,
+};
 use std::sync::{Mutex, PoisonError};
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -17,6 +21,7 @@ type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 enum Operation {
     Reserve(Hold, Reply<Reserved>),
     Settle(CallRecord, Reply<Settled>),
+    Checkpoint(Vec<Checkpoint>, Reply<Vec<RequestId>>),
 }
 
 /// A ledger whose calls share transactions.
@@ -68,12 +73,13 @@ impl<E: SqlExecutor + ?Sized> Ledger for GroupedLedger<E> {
         self.ledger.sweep(now).await
     }
 
-    async fn change_balance(
-        &self,
-        user: UserId,
-        change: BalanceChange,
-    ) -> Result<BalanceChanged, StoreError> {
-        self.ledger.change_balance(user, change).await
+    async fn checkpoint(&self, calls: &[Checkpoint]) -> Result<Vec<RequestId>, StoreError> {
+        let calls = calls.to_vec();
+        self.ask(|reply| Operation::Checkpoint(calls, reply)).await
+    }
+
+    async fn grant(&self, grant: &Grant, entry: &AuditEntry) -> Result<BalanceChanged, StoreError> {
+        self.ledger.grant(grant, entry).await
     }
 }
 
@@ -100,6 +106,8 @@ struct Group {
     hold_replies: Vec<Reply<Reserved>>,
     calls: Vec<CallRecord>,
     call_replies: Vec<Reply<Settled>>,
+    checkpoints: Vec<Checkpoint>,
+    checkpoint_replies: Vec<Reply<Vec<RequestId>>>,
 }
 
 impl Group {
@@ -116,15 +124,23 @@ impl Group {
                 self.calls.push(call);
                 self.call_replies.push(reply);
             }
+            Operation::Checkpoint(calls, reply) => {
+                self.checkpoints.extend(calls);
+                self.checkpoint_replies.push(reply);
+            }
         }
     }
 
     fn len(&self) -> usize {
-        self.holds.len() + self.calls.len()
+        self.holds.len() + self.calls.len() + self.checkpoints.len()
     }
 
-    async fn apply<E: SqlExecutor + ?Sized>(self, ledger: &SqlLedger<E>) {
-        let alone = self.len() == 1;
+    async fn apply<E: SqlExecutor + ?Sized>(mut self, ledger: &SqlLedger<E>) {
+        self.checkpoint(ledger).await;
+        if self.holds.is_empty() && self.calls.is_empty() {
+            return;
+        }
+        let alone = self.holds.len() + self.calls.len() == 1;
         let (reserved, settled) = match ledger.apply(&self.holds, &self.calls).await {
             Ok((reserved, settled)) => {
                 (reserved.into_iter().map(Ok).collect(), settled.into_iter().map(Ok).collect())
@@ -141,13 +157,29 @@ impl Group {
         }
         let mut abandoned = Vec::new();
         for ((hold, reply), outcome) in self.holds.iter().zip(self.hold_replies).zip(reserved) {
-            if let Err(Ok(Reserved::Granted)) = reply.send(outcome) {
+            if let Err(Ok(Reserved::Granted(_))) = reply.send(outcome) {
                 abandoned.push(unused(hold));
             }
         }
         if !abandoned.is_empty() {
             // Best effort: what stays open is closed by a sweep, though not for nothing.
             let _ = ledger.apply(&[], &abandoned).await;
+        }
+    }
+
+    /// All floors in one transaction of their own: whoever streams does not wait for it. Everybody
+    /// hears of all lost calls, and finds its own among them.
+    async fn checkpoint<E: SqlExecutor + ?Sized>(&mut self, ledger: &SqlLedger<E>) {
+        if self.checkpoints.is_empty() {
+            return;
+        }
+        let lost = ledger.checkpoint(&self.checkpoints).await;
+        for reply in self.checkpoint_replies.drain(..) {
+            // An error is the same for all, but cannot be copied.
+            let _ = reply.send(match &lost {
+                Ok(lost) => Ok(lost.clone()),
+                Err(error) => Err(StoreError::unavailable(error.to_string())),
+            });
         }
     }
 }
@@ -177,7 +209,9 @@ fn unused(hold: &Hold) -> CallRecord {
         channel_id: None,
         model: hold.model.clone(),
         upstream_model: hold.model.clone(),
+        state: CallState::Void,
         counts: TokenCounts::default(),
+        price: hold.price,
         quota: Credits::ZERO,
         unbilled: Credits::ZERO,
         estimated: false,
@@ -185,6 +219,8 @@ fn unused(hold: &Hold) -> CallRecord {
         status: 499,
         end_reason: EndReason::ClientGone,
         attempts: 0,
+        failures: Vec::new(),
+        dropped: Vec::new(),
         latency_ms: 0,
         first_byte_ms: None,
         created_at: hold.created_at,

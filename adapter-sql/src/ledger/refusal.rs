@@ -1,14 +1,21 @@
 //! Why a call got no hold: read in the same transaction that refused it.
 
 use crate::{Row, row::Record};
-use gateway_ports::{Hold, Refusal, StoreError};
+use gateway_ports::{Hold, Refusal, Reserved, StoreError};
 
-/// Why this call is not held; `None` if nothing stands against it but its neighbours in the group.
-pub(super) fn explain(row: &Row, hold: &Hold) -> Result<Option<Refusal>, StoreError> {
-    // It was settled already: what is over does not begin again.
-    if !row.of("calls", "").is_null("state")? {
-        return Ok(Some(Refusal::Duplicate));
+/// What became of a call that does not hold what it asked for; `None` if nothing stands against
+/// it but its neighbours in the group.
+pub(super) fn explain(row: &Row, hold: &Hold) -> Result<Option<Reserved>, StoreError> {
+    let call = row.of("calls", "");
+    match call.optional("state", Record::text)?.as_deref() {
+        None => Ok(refusal(row, hold)?.map(Reserved::Refused)),
+        Some("held") => Ok(Some(Reserved::Granted(call.credits("amount")?))),
+        // It is closed already: what is over does not begin again.
+        Some(_) => Ok(Some(Reserved::Refused(Refusal::Duplicate))),
     }
+}
+
+fn refusal(row: &Row, hold: &Hold) -> Result<Option<Refusal>, StoreError> {
     let token = row.of("tokens", "token_");
     let user = row.of("users", "user_");
     if token.is_null("enabled")? || !token.bool("enabled")? {
@@ -27,13 +34,13 @@ pub(super) fn explain(row: &Row, hold: &Hold) -> Result<Option<Refusal>, StoreEr
     if row.of("calls", "").bool("duplicate")? {
         return Ok(Some(Refusal::Duplicate));
     }
-    let amount = hold.amount.as_i64();
+    let least = hold.least.as_i64();
     let user_left = user.int("left")?;
     let token_left = token.optional("left", Record::int)?.unwrap_or(i64::MAX);
-    if user_left.min(token_left) < amount {
+    if user_left.min(token_left) < least {
         return Ok(Some(Refusal::Exhausted));
     }
     let user_free = user_left.saturating_sub(user.int("held")?);
     let token_free = token_left.saturating_sub(token.int("held")?);
-    Ok((user_free.min(token_free) < amount).then_some(Refusal::Held))
+    Ok((user_free.min(token_free) < least).then_some(Refusal::Held))
 }

@@ -5,7 +5,7 @@ use adapter_sql::{SqlExecutor, Value, catalogue};
 
 async fn plan(executor: &impl SqlExecutor, sql: &str) -> Vec<String> {
     let explain: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
-    let rows = executor.read(explain, vec![Value::Null; 13]).await;
+    let rows = executor.read(explain, vec![Value::Null; 14]).await;
     let rows = rows.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
     let details = rows.iter().map(|row| match row.get("detail") {
         Some(Value::Text(detail)) => detail.clone(),

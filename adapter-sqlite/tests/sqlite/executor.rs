@@ -1,10 +1,10 @@
 //! A transaction is all or nothing, a commit that fails is an error, and a file has one process.
 
-use crate::support::{new_token, new_user, open, options, payer};
-use adapter_sql::{Batch, SqlError, SqlExecutor, Value, catalogue};
+use crate::support::{entry, new_token, new_user, open, options, payer};
+use adapter_sql::{Batch, SqlError, SqlExecutor, Value};
 use adapter_sqlite::{Grouping, OpenError, SqliteExecutor, SqliteOptions};
 use gateway_domain::UserId;
-use gateway_ports::StoreError;
+use gateway_ports::{AuditAction, StoreError};
 use std::sync::Arc;
 
 /// A key of nobody: allowed until the commit, and refused there.
@@ -28,6 +28,10 @@ static GAPS: Batch = Batch::once(&[
     "SELECT ?4 AS a WHERE ?4 IS NULL",
     "SELECT ?4 AS a UNION ALL SELECT ?1",
 ]);
+
+static SAVE: Batch = Batch::replayable(&["\
+INSERT INTO settings (key, value) VALUES ('a', ?1)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value"]);
 
 static REAL: Batch = Batch::once(&["SELECT 0.5 AS half"]);
 
@@ -161,7 +165,8 @@ async fn what_was_queued_is_written_before_closing() {
     let (store, _) = adapter_sqlite::store(&executor, Grouping::default());
     let owner = store.users.insert(&new_user("alice", 0)).await.unwrap();
     let tokens: Vec<_> = (0..50).map(|n| new_token(owner, n, None)).collect();
-    let inserts = tokens.iter().map(|token| store.tokens.insert(token, 100));
+    let entry = entry(AuditAction::TokenCreate);
+    let inserts = tokens.iter().map(|token| store.tokens.insert(token, 100, &entry));
     let inserts = futures_util::future::join_all(inserts);
     // The inserts are queued first, because they are polled first.
     let (made, ()) = futures_util::future::join(inserts, executor.close()).await;
@@ -176,7 +181,7 @@ async fn a_full_queue_is_unavailable_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions { queue: 1, ..options(folder.path()) };
     let executor = SqliteExecutor::open(&options).await.unwrap();
-    let save = |_| executor.batch(&catalogue::settings::SAVE, vec![Value::Text("{}".into())]);
+    let save = |_| executor.batch(&SAVE, vec![Value::Text("{}".into())]);
     let results = futures_util::future::join_all((0..50).map(save)).await;
     let full = results.iter().filter(|result| result.is_err()).count();
     assert!(full > 0 && full < 50, "{full}");

@@ -1,12 +1,13 @@
 //! The ledger's transactions: a group comes to the same as its members one by one, a repetition
 //! changes nothing, and nothing that happens makes the books wrong.
 
-use crate::support::{NOW, Random, call, credits, hold, new_token, open, payer};
+use crate::support::{NOW, Random, call, credits, entry, hold, new_token, open, payer};
 use adapter_sql::SqlLedger;
 use adapter_sqlite::{Grouping, SqliteExecutor};
 use gateway_domain::{CallRecord, Timestamp, Token, TokenId, User, UserId};
 use gateway_ports::{
-    BalanceChange, Hold, Ledger, Page, Reserved, Settled, Store, StoreError, UsageFilter,
+    AuditAction, BalanceChange, Grant, Hold, Ledger, Page, Reserved, Settled, Store, StoreError,
+    UsageFilter,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -68,7 +69,12 @@ async fn bench() -> Bench {
     for n in 0..3 {
         let (user, token) = payer(&store, n, 300 * u64::from(n + 1), Some(200)).await;
         let second = new_token(user, 100 + n, None);
-        let second = store.tokens.insert(&second, 10).await.unwrap().unwrap();
+        let second = store
+            .tokens
+            .insert(&second, 10, &entry(AuditAction::TokenCreate))
+            .await
+            .unwrap()
+            .unwrap();
         payers.extend([(user, token), (user, second)]);
     }
     Bench { store, ledger, payers, _folder: folder }
@@ -130,10 +136,10 @@ async fn a_group_comes_to_the_same_as_its_members_one_by_one() {
         }
         assert_eq!(together.1, alone.1, "seed {seed}");
         let granted = |all: &[Reserved]| -> Vec<bool> {
-            all.iter().map(|r| *r == Reserved::Granted).collect()
+            all.iter().copied().map(Reserved::is_granted).collect()
         };
         assert_eq!(granted(&together.0), granted(&alone.0), "seed {seed}");
-        assert!(together.0.contains(&Reserved::Granted));
+        assert!(granted(&together.0).contains(&true));
         assert_eq!(books(&grouped.store).await, books(&single.store).await);
     }
 }
@@ -167,7 +173,7 @@ async fn a_member_that_is_in_a_group_twice_counts_once() {
     let payer = bench.payers[1];
     let both = [hold(payer, 1, 200), hold(payer, 1, 200)];
     let (reserved, _) = bench.ledger.apply(&both, &[]).await.unwrap();
-    assert_eq!(reserved, [Reserved::Granted; 2]);
+    assert_eq!(reserved, [Reserved::Granted(credits(200)); 2]);
     let both = [call(payer, 1, 150), call(payer, 1, 150)];
     let (_, settled) = bench.ledger.apply(&[], &both).await.unwrap();
     let charged = credits(150);
@@ -181,10 +187,10 @@ async fn a_hold_can_use_what_its_group_gives_back() {
     let bench = bench().await;
     let payer = bench.payers[1];
     let (first, second) = (hold(payer, 1, 300), hold(payer, 2, 250));
-    assert_eq!(bench.ledger.reserve(&first).await.unwrap(), Reserved::Granted);
+    assert!(bench.ledger.reserve(&first).await.unwrap().is_granted());
     let settled = [call(payer, 1, 50)];
     let (reserved, _) = bench.ledger.apply(&[second], &settled).await.unwrap();
-    assert_eq!(reserved, [Reserved::Granted]);
+    assert_eq!(reserved, [Reserved::Granted(credits(250))]);
 }
 
 #[tokio::test]
@@ -200,7 +206,7 @@ async fn a_sweep_closes_more_than_one_transaction_holds() {
     let payer = bench.payers[5];
     let holds: Vec<Hold> = (0..1203).map(|n| hold(payer, n, 0)).collect();
     let (reserved, _) = bench.ledger.apply(&holds, &[]).await.unwrap();
-    assert!(reserved.iter().all(|r| *r == Reserved::Granted));
+    assert!(reserved.iter().all(|r| r.is_granted()));
     let later = Timestamp::from_millis(NOW + 1000);
     assert_eq!(bench.ledger.sweep(later).await.unwrap(), 1203);
     let user = bench.store.users.find(payer.0).await.unwrap().unwrap();
@@ -219,7 +225,7 @@ async fn step(
         0..5 => {
             *next += 1;
             let hold = random_hold(random, payers, *next);
-            if store.ledger.reserve(&hold).await? == Reserved::Granted {
+            if store.ledger.reserve(&hold).await?.is_granted() {
                 open.insert(*next, hold);
             }
         }
@@ -236,7 +242,9 @@ async fn step(
                 0 => BalanceChange::Grant(credits(random.below(100))),
                 _ => BalanceChange::Set(credits(random.below(400))),
             };
-            store.ledger.change_balance(user, change).await?;
+            *next += 1;
+            let grant = Grant { id: format!("change {next}"), user_id: user, change };
+            store.ledger.grant(&grant, &entry(AuditAction::UserBalance)).await?;
         }
         _ if random.below(8) == 0 => {
             let later = Timestamp::from_millis(NOW + 1000);
@@ -278,7 +286,7 @@ async fn five_hundred_racing_calls_on_a_balance_for_ten_are_ten() {
         () = writer => panic!("the loop ended"),
     };
     let granted = racing.into_iter().map(Result::unwrap);
-    assert_eq!(granted.filter(|r| *r == Reserved::Granted).count(), 10);
+    assert_eq!(granted.filter(|r| r.is_granted()).count(), 10);
     let user = store.users.find(payer.0).await.unwrap().unwrap();
     assert_eq!(user.held, credits(100));
     assert_eq!(user.available(), credits(0));

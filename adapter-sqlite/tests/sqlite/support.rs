@@ -2,10 +2,10 @@
 
 use adapter_sqlite::{SqliteExecutor, SqliteOptions, Synchronous};
 use gateway_domain::{
-    ApiKey, CallRecord, ChannelId, Credits, EndReason, ModelSet, Price, RequestId, Role,
-    SubnetList, Timestamp, TokenCounts, TokenId, UserId,
+    ApiKey, CallRecord, CallState, ChannelId, Credits, EndReason, FrozenPrice, ModelSet, RequestId,
+    Role, SubnetList, Timestamp, TokenCounts, TokenId, UserId,
 };
-use gateway_ports::{Hold, NewToken, NewUser, Store};
+use gateway_ports::{AuditAction, AuditEntry, Hold, NewToken, NewUser, Store};
 use std::{path::Path, sync::Arc};
 
 pub(crate) const NOW: i64 = 1_700_000_000_000;
@@ -53,8 +53,12 @@ pub(crate) fn new_token(user_id: UserId, n: u8, cap: Option<u64>) -> NewToken {
         models: ModelSet::default(),
         subnet: SubnetList::default(),
         expires_at: None,
-        created_at: Timestamp::from_millis(NOW),
     }
+}
+
+/// The entry of a change.
+pub(crate) fn entry(action: AuditAction) -> AuditEntry {
+    AuditEntry::new(request(0), Timestamp::from_millis(NOW), action)
 }
 
 /// A user with a balance, and a key of theirs.
@@ -66,7 +70,8 @@ pub(crate) async fn payer(
 ) -> (UserId, TokenId) {
     let user = new_user(&format!("user{n}"), granted);
     let user = store.users.insert(&user).await.unwrap();
-    let token = store.tokens.insert(&new_token(user, n, cap), 100).await;
+    let token =
+        store.tokens.insert(&new_token(user, n, cap), 100, &entry(AuditAction::TokenCreate)).await;
     (user, token.unwrap().unwrap())
 }
 
@@ -77,10 +82,11 @@ pub(crate) fn hold((user_id, token_id): (UserId, TokenId), n: u64, amount: u64) 
         token_id,
         token_revision: 0,
         amount: credits(amount),
+        least: credits(amount),
         floor: credits(amount / 4),
         model: "gpt-4o".to_owned(),
         stream: false,
-        price: Price::DEFAULT,
+        price: FrozenPrice::DEFAULT,
         idempotency_key: None,
         created_at: Timestamp::from_millis(NOW),
         expires_at: Timestamp::from_millis(NOW + 1000),
@@ -95,6 +101,8 @@ pub(crate) fn call((user_id, token_id): (UserId, TokenId), n: u64, cost: u64) ->
         channel_id: Some(ChannelId(1)),
         model: "gpt-4o".to_owned(),
         upstream_model: "gpt-4o".to_owned(),
+        state: CallState::Settled,
+        price: FrozenPrice::DEFAULT,
         counts: TokenCounts { prompt: 9, completion: 5, ..TokenCounts::default() },
         quota: credits(cost),
         unbilled: Credits::ZERO,
@@ -103,6 +111,8 @@ pub(crate) fn call((user_id, token_id): (UserId, TokenId), n: u64, cost: u64) ->
         status: 200,
         end_reason: EndReason::Complete,
         attempts: 1,
+        failures: Vec::new(),
+        dropped: Vec::new(),
         latency_ms: 1234,
         first_byte_ms: Some(56),
         created_at: Timestamp::from_millis(NOW),

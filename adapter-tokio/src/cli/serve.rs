@@ -8,11 +8,17 @@ use crate::{
 use adapter_http::{AllowedOrigins, HttpOptions};
 use adapter_sqlite::{SqliteOptions, Synchronous};
 use clap::{Args, ValueEnum};
-use gateway_app::{Config, Timeouts, variables};
+use gateway_app::{Config, Drain, Timeouts, variables};
 use gateway_domain::{Credits, SubnetList};
 use gateway_ports::{Providers, UnpricedModels};
 use secrecy::SecretString;
-use std::{error::Error, io::Write as _, net::SocketAddr, time::Duration};
+use std::{
+    error::Error,
+    io::Write as _,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tokio::net::TcpListener;
 
 /// When a commit is on the disk.
@@ -62,6 +68,16 @@ pub struct ServeArgs {
     /// Calls of models without a price: `charge` them the default one, or `refuse` them.
     #[arg(long, env = "UNPRICED_MODELS", value_parser = variables::unpriced_models, default_value = "charge")]
     unpriced_models: UnpricedModels,
+    /// Completion tokens of each answer whose caller sets no limit: so many are held and told to
+    /// the upstream, or fewer if the balance is for fewer.
+    #[arg(long, env = "DEFAULT_MAX_TOKENS", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    default_max_tokens: u64,
+    /// Charges for the prompt if the client left before the answer began and the upstream had it.
+    #[arg(long, env = "CHARGE_PROMPT_ON_ABORT", value_parser = variables::switch, default_value = "1")]
+    charge_prompt_on_abort: bool,
+    /// Days for which calls are kept one by one; the sums of their days are kept for ever.
+    #[arg(long, env = "RETENTION_DAYS", value_parser = variables::retention, default_value = "90")]
+    retention_days: Duration,
     /// Lets channels use `http://127.0.0.1`, for development and local model servers.
     #[arg(long, env = "ALLOW_LOOPBACK_UPSTREAMS", value_parser = variables::switch, default_value = "0")]
     allow_loopback_upstreams: bool,
@@ -80,6 +96,20 @@ pub struct ServeArgs {
     /// Milliseconds for a whole call.
     #[arg(long, env = "TOTAL_TIMEOUT_MS", default_value_t = 1_800_000)]
     total_timeout_ms: u64,
+    /// Milliseconds between two checkpoints of a stream: what a crash leaves uncharged at most.
+    #[arg(long, env = "CHECKPOINT_MS", default_value_t = 10_000)]
+    checkpoint_ms: u64,
+    /// Milliseconds for which an upstream is listened to whose client left before any content
+    /// came, so that what it charges is known.
+    #[arg(long, env = "DRAIN_BEFORE_ANSWER_MS", default_value_t = 30_000)]
+    drain_before_answer_ms: u64,
+    /// The same for a client that left in mid-stream.
+    #[arg(long, env = "DRAIN_MS", default_value_t = 60_000)]
+    drain_ms: u64,
+    /// How many upstreams are listened to without a client at once; others are ended, and what
+    /// they used is estimated.
+    #[arg(long, env = "DRAIN_AT_ONCE", default_value_t = 64)]
+    drain_at_once: usize,
     /// Milliseconds for the head of a request.
     #[arg(long, env = "HEADER_TIMEOUT_MS", default_value_t = 10_000)]
     header_timeout_ms: u64,
@@ -127,6 +157,7 @@ impl ServeArgs {
                 first_byte: ms(self.first_byte_timeout_ms),
                 idle: ms(self.idle_timeout_ms),
                 total: ms(self.total_timeout_ms),
+                checkpoint: ms(self.checkpoint_ms),
                 ..Timeouts::default()
             },
             session_life: Duration::from_secs(u64::from(self.token_expiry_hours) * 3600),
@@ -134,6 +165,14 @@ impl ServeArgs {
             registration_open: !self.registration_closed,
             new_user_quota: self.new_user_quota,
             unpriced_models: self.unpriced_models,
+            default_completion: self.default_max_tokens,
+            charge_prompt_on_abort: self.charge_prompt_on_abort,
+            retention: self.retention_days,
+            drain: Drain {
+                before_answer: ms(self.drain_before_answer_ms),
+                mid_stream: ms(self.drain_ms),
+                at_once: self.drain_at_once,
+            },
             allow_loopback: self.allow_loopback_upstreams,
             ..Config::default()
         };
@@ -158,6 +197,8 @@ impl ServeArgs {
     /// When the gateway cannot start.
     pub async fn run(self) -> Result<(), Box<dyn Error>> {
         let stop = told_to_stop()?;
+        let told = Arc::new(OnceLock::new());
+        let when = told.clone();
         let native = Native::open(self.native(adapter_providers::defaults()?)?).await?;
         let listener = TcpListener::bind(self.listen).await?;
         let address = listener.local_addr()?;
@@ -171,8 +212,14 @@ impl ServeArgs {
             // An empty list would trust everyone.
             trusted_proxies: trusted.filter(|list| !list.to_string().is_empty()),
         };
+        let stop = async move {
+            stop.await;
+            let _ = when.set(tokio::time::Instant::now());
+        };
         server::serve(listener, native.router(), options, stop).await;
-        if native.close(shutdown).await {
+        // The limit is for all of it.
+        let used = told.get().map(tokio::time::Instant::elapsed).unwrap_or_default();
+        if native.close(shutdown.saturating_sub(used)).await {
             tracing::info!("every call is settled");
         } else {
             tracing::error!("some calls could not be settled in time; the next start closes them");

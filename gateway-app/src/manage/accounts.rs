@@ -1,7 +1,7 @@
 //! One's own account: registering, logging in, changing the password.
 
 use super::{check_email, check_name};
-use crate::{ErrorKind, Gateway, GatewayError, session::Session};
+use crate::{ErrorKind, Gateway, GatewayError, RequestContext, session::Session};
 use gateway_domain::{Role, Timestamp, User, UserId, user, user::BadCredentials};
 use gateway_ports::{NewUser, StoreError, UserChange};
 use std::{net::IpAddr, time::Duration};
@@ -159,6 +159,7 @@ impl Gateway {
         &self,
         user: &User,
         change: AccountChange,
+        context: &RequestContext,
     ) -> Result<Login, GatewayError> {
         if user.must_change_password && change.password.is_none() {
             return Err(gateway_domain::policy::admission::Denied::PasswordChangeRequired.into());
@@ -187,7 +188,7 @@ impl Gateway {
             stored.password_hash = Some(self.hash_password(password).await?);
             stored.end_sessions = true;
         }
-        self.0.store.users.update(user.id, &stored).await?;
+        self.store_user_change(user, user.id, &stored, context).await?;
         let user = self.0.store.users.find(user.id).await?.ok_or_else(GatewayError::not_found)?;
         let token = self.issue(&user)?;
         Ok(Login { user, token })

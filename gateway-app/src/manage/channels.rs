@@ -1,11 +1,11 @@
 //! The operator's channels.
 
-use super::check_name;
-use crate::{ErrorKind, Gateway, GatewayError};
+use super::{audit::Detail, check_name};
+use crate::{ErrorKind, Gateway, GatewayError, RequestContext};
 use gateway_domain::{
     Channel, ChannelId, ModelMapping, ModelSet, ProviderKind, Role, User, channel::base_url,
 };
-use gateway_ports::{ChannelChange, NewChannel, Provider, SnapshotKey};
+use gateway_ports::{AuditAction, ChannelChange, NewChannel, Provider, SnapshotKey};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 
@@ -43,6 +43,7 @@ impl Gateway {
         &self,
         admin: &User,
         request: ChannelRequest,
+        context: &RequestContext,
     ) -> Result<ChannelId, GatewayError> {
         check(&request)?;
         let needed =
@@ -59,16 +60,18 @@ impl Gateway {
             config: request.config.unwrap_or_default(),
             priority: request.priority.unwrap_or(0),
             weight: request.weight.unwrap_or(1),
-            created_at: self.now(),
         };
-        // The key is sealed for the channel's id, so the channel comes first, disabled.
-        let id = self.0.store.channels.insert(&channel).await?;
+        let enabled = request.enabled.unwrap_or(true);
+        let entry = context.entry(admin, AuditAction::ChannelCreate, created(&channel, enabled));
+        // The key is sealed for the channel's id, so the channel comes first, disabled. Both steps
+        // have one entry.
+        let id = self.0.store.channels.insert(&channel, &entry).await?;
         let change = ChannelChange {
             key: Some(self.seal(id, &key)?),
-            enabled: Some(request.enabled.unwrap_or(true)),
+            enabled: Some(enabled),
             ..ChannelChange::default()
         };
-        self.0.store.channels.update(id, &change, self.now()).await?;
+        self.0.store.channels.update(id, &change, &entry).await?;
         self.0.cache.forget(&SnapshotKey::Routing).await;
         Ok(id)
     }
@@ -89,6 +92,7 @@ impl Gateway {
         admin: &User,
         id: ChannelId,
         request: ChannelRequest,
+        context: &RequestContext,
     ) -> Result<Channel, GatewayError> {
         check(&request)?;
         let current = self.channel(id).await?;
@@ -114,7 +118,8 @@ impl Gateway {
             priority: request.priority,
             weight: request.weight,
         };
-        if !self.0.store.channels.update(id, &change, self.now()).await? {
+        let entry = context.entry(admin, AuditAction::ChannelUpdate, changed(&change));
+        if !self.0.store.channels.update(id, &change, &entry).await? {
             return Err(GatewayError::not_found());
         }
         self.0.cache.forget(&SnapshotKey::Routing).await;
@@ -122,8 +127,14 @@ impl Gateway {
     }
 
     /// Deletes a channel. Its usage rows stay.
-    pub async fn delete_channel(&self, id: ChannelId) -> Result<(), GatewayError> {
-        if !self.0.store.channels.delete(id).await? {
+    pub async fn delete_channel(
+        &self,
+        admin: &User,
+        id: ChannelId,
+        context: &RequestContext,
+    ) -> Result<(), GatewayError> {
+        let entry = context.entry(admin, AuditAction::ChannelDelete, Detail::default());
+        if !self.0.store.channels.delete(id, &entry).await? {
             return Err(GatewayError::not_found());
         }
         self.0.cache.forget(&SnapshotKey::Routing).await;
@@ -181,6 +192,37 @@ impl Gateway {
         let hint = if key.len() >= 12 { key.get(key.len() - 4..).unwrap_or_default() } else { "" };
         Ok((sealed, hint.to_owned()))
     }
+}
+
+fn created(channel: &NewChannel, enabled: bool) -> Detail {
+    let channel = channel.clone();
+    changed(&ChannelChange {
+        name: Some(channel.name),
+        kind: Some(channel.kind),
+        base_url: Some(channel.base_url),
+        key: Some((String::new(), String::new())),
+        models: Some(channel.models),
+        model_mapping: Some(channel.model_mapping),
+        config: Some(channel.config).filter(|config| !config.is_empty()),
+        enabled: Some(enabled),
+        priority: Some(channel.priority),
+        weight: Some(channel.weight),
+    })
+}
+
+/// Options are a provider's own, so nobody knows whether there is a secret among them.
+fn changed(change: &ChannelChange) -> Detail {
+    Detail::default()
+        .with("name", change.name.as_ref())
+        .with("type", change.kind.as_ref())
+        .with("base_url", change.base_url.as_ref())
+        .secret("key", change.key.as_ref())
+        .with("models", change.models.as_ref())
+        .with("model_mapping", change.model_mapping.as_ref())
+        .secret("config", change.config.as_ref())
+        .with("status", change.enabled.map(u8::from))
+        .with("priority", change.priority)
+        .with("weight", change.weight)
 }
 
 fn check(request: &ChannelRequest) -> Result<(), GatewayError> {

@@ -1,9 +1,9 @@
 //! One's own API keys.
 
-use super::check_name;
-use crate::{ErrorKind, Gateway, GatewayError};
+use super::{audit::Detail, check_name};
+use crate::{ErrorKind, Gateway, GatewayError, RequestContext};
 use gateway_domain::{ApiKey, Credits, ModelSet, SubnetList, Timestamp, Token, TokenId, User};
-use gateway_ports::{NewToken, Page, SnapshotKey, TokenChange, TokenChanged};
+use gateway_ports::{AuditAction, NewToken, Page, SnapshotKey, TokenChange, TokenChanged};
 
 /// A key that somebody wants.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +26,11 @@ impl Gateway {
         &self,
         owner: &User,
         request: TokenRequest,
+        context: &RequestContext,
     ) -> Result<(TokenId, ApiKey), GatewayError> {
         check_name(&request.name, "name")?;
-        let now = self.now();
-        check_end(request.expires_at, now)?;
+        check_end(request.expires_at, context.started)?;
+        let entry = context.entry(owner, AuditAction::TokenCreate, created(&request));
         let key = ApiKey::from_random(&self.0.runtime.entropy.bytes());
         let token = NewToken {
             user_id: owner.id,
@@ -41,16 +42,15 @@ impl Gateway {
             models: request.models,
             subnet: request.subnet,
             expires_at: request.expires_at,
-            created_at: now,
         };
-        let id =
-            self.0.store.tokens.insert(&token, Token::MOST_PER_USER).await?.ok_or_else(|| {
-                GatewayError::new(
-                    ErrorKind::Conflict,
-                    "token_limit",
-                    format!("a user has at most {} keys", Token::MOST_PER_USER),
-                )
-            })?;
+        let made = self.0.store.tokens.insert(&token, Token::MOST_PER_USER, &entry).await?;
+        let id = made.ok_or_else(|| {
+            GatewayError::new(
+                ErrorKind::Conflict,
+                "token_limit",
+                format!("a user has at most {} keys", Token::MOST_PER_USER),
+            )
+        })?;
         Ok((id, key))
     }
 
@@ -70,15 +70,16 @@ impl Gateway {
         owner: &User,
         id: TokenId,
         change: &TokenChange,
+        context: &RequestContext,
     ) -> Result<Token, GatewayError> {
-        let now = self.now();
         if let Some(name) = &change.name {
             check_name(name, "name")?;
         }
         if let Some(end) = change.expires_at {
-            check_end(end, now)?;
+            check_end(end, context.started)?;
         }
-        match self.0.store.tokens.update(owner.id, id, change, now).await? {
+        let entry = context.entry(owner, AuditAction::TokenUpdate, changed(change));
+        match self.0.store.tokens.update(owner.id, id, change, &entry).await? {
             TokenChanged::Changed => {}
             TokenChanged::NotFound => return Err(GatewayError::not_found()),
             TokenChanged::BelowUse => {
@@ -95,12 +96,39 @@ impl Gateway {
     }
 
     /// Deletes one of one's own keys. It spends nothing from the next request on.
-    pub async fn delete_token(&self, owner: &User, id: TokenId) -> Result<(), GatewayError> {
+    pub async fn delete_token(
+        &self,
+        owner: &User,
+        id: TokenId,
+        context: &RequestContext,
+    ) -> Result<(), GatewayError> {
         let token = self.token(owner, id).await?;
-        self.0.store.tokens.delete(owner.id, id).await?;
+        let entry = context.entry(owner, AuditAction::TokenDelete, Detail::default());
+        self.0.store.tokens.delete(owner.id, id, &entry).await?;
         self.0.cache.forget(&SnapshotKey::Principal(token.digest)).await;
         Ok(())
     }
+}
+
+fn created(request: &TokenRequest) -> Detail {
+    changed(&TokenChange {
+        name: Some(request.name.clone()),
+        enabled: None,
+        cap: Some(request.cap),
+        models: Some(request.models.clone()),
+        subnet: Some(request.subnet.clone()),
+        expires_at: Some(request.expires_at),
+    })
+}
+
+fn changed(change: &TokenChange) -> Detail {
+    Detail::default()
+        .with("name", change.name.as_ref())
+        .with("status", change.enabled.map(u8::from))
+        .with("quota", change.cap.map(Option::unwrap_or_default))
+        .with("models", change.models.as_ref())
+        .with("subnet", change.subnet.as_ref())
+        .with("expired_at", change.expires_at.map(|end| end.map(Timestamp::to_rfc3339)))
 }
 
 fn check_end(end: Option<Timestamp>, now: Timestamp) -> Result<(), GatewayError> {

@@ -4,7 +4,7 @@ use super::{exit::Exit, left, stream::Opened, within};
 use crate::gateway::Parts;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use gateway_domain::{Channel, Fault, FaultKind, ModelCall, Timestamp};
+use gateway_domain::{Channel, Fault, FaultKind, ModelCall, Timestamp, policy::estimate};
 use gateway_ports::{
     Answer, ByteStream, Provider, ProviderError, Target, UpstreamError, provider::ErrorReply,
 };
@@ -22,27 +22,86 @@ pub(super) enum Outcome {
     Stream(Opened),
 }
 
+/// What a channel answered, and what of the call its provider was not given.
+pub(super) struct Attempted {
+    pub(super) outcome: Outcome,
+    pub(super) dropped: Vec<String>,
+}
+
 /// Sends a call through a channel. An error means that nothing reached the client.
 pub(super) async fn attempt(
     parts: &Arc<Parts>,
     channel: &Channel,
     call: &ModelCall,
     exit: &mut Exit,
-) -> Result<Outcome, Fault> {
+) -> Result<Attempted, Fault> {
+    let max_completion = estimate::ceiling(
+        call,
+        exit.held(),
+        parts.config.default_completion,
+        &exit.relay().facts().price.price,
+    );
+    let (provider, key) = open(parts, channel)?;
+    let target = target(channel, call, &key, max_completion);
+    let attempted = exchange(parts, &**provider, &target, call, exit).await;
+    attempted.map_err(|fault| without(fault, &key))
+}
+
+/// Sends a call that is not streamed through a channel, for nobody's account.
+pub(crate) async fn try_once(
+    parts: &Arc<Parts>,
+    channel: &Channel,
+    call: &ModelCall,
+) -> Result<Answer, Fault> {
+    let (provider, key) = open(parts, channel)?;
+    let target = target(channel, call, &key, None);
+    let answer = async {
+        let encoded = provider.encode(call, &target).map_err(refused)?;
+        let started = parts.runtime.clock.now();
+        let limit = parts.config.timeouts.first_byte;
+        let (_, body) = send(parts, &**provider, encoded.request, limit).await?;
+        let idle = parts.config.timeouts.idle;
+        let body = collect(parts, body, MOST_ANSWER, idle, started.plus(limit)).await?;
+        provider.decode(call, &target, body)
+    };
+    answer.await.map_err(|fault| without(fault, &key))
+}
+
+/// A channel's provider and key.
+fn open<'a>(
+    parts: &'a Parts,
+    channel: &Channel,
+) -> Result<(&'a Arc<dyn Provider>, SecretString), Fault> {
     let provider = parts.providers.get(&channel.kind).ok_or_else(|| {
         misconfigured(format!("no provider of type '{}' is registered", channel.kind))
     })?;
-    let key = parts
-        .vault
-        .open(channel.id, &channel.sealed_key)
-        .map_err(|e| misconfigured(e.to_string()))?;
-    let target = Target {
+    let key = parts.vault.open(channel.id, &channel.sealed_key);
+    Ok((provider, key.map_err(|e| misconfigured(e.to_string()))?))
+}
+
+fn target<'a>(
+    channel: &'a Channel,
+    call: &'a ModelCall,
+    key: &'a SecretString,
+    max_completion: Option<u64>,
+) -> Target<'a> {
+    Target {
         base_url: &channel.base_url,
-        key: &key,
+        key,
         model: channel.model_mapping.upstream(&call.model),
+        max_completion,
         config: &channel.config,
-    };
-    exchange(parts, &**provider, &target, call, exit).await.map_err(|fault| without(fault, &key))
+    }
+}
+
+fn refused(error: ProviderError) -> Fault {
+    match error {
+        ProviderError::Unsupported { param, code, message } => {
+            let code = Some(code.to_owned());
+            Fault { param, code, ..Fault::new(FaultKind::Rejected, message) }
+        }
+        ProviderError::Misconfigured(why) => misconfigured(why),
+    }
 }
 
 /// A fault that does not repeat the channel's key: an upstream may quote what it was sent.
@@ -61,42 +120,60 @@ async fn exchange(
     target: &Target<'_>,
     call: &ModelCall,
     exit: &mut Exit,
-) -> Result<Outcome, Fault> {
-    let request = provider.encode(call, target).map_err(|error| match error {
-        ProviderError::Unsupported { param, message } => {
-            Fault { param, ..Fault::new(FaultKind::Rejected, message) }
-        }
-        ProviderError::Misconfigured(why) => misconfigured(why),
-    })?;
+) -> Result<Attempted, Fault> {
+    let encoded = provider.encode(call, target).map_err(refused)?;
+    let dropped = encoded.dropped;
+    exit.relay().dropped(&dropped);
     let started = parts.runtime.clock.now();
     let timeouts = parts.config.timeouts;
     let end = exit.relay().facts().started.plus(timeouts.total);
     let limit = timeouts.first_byte.min(end.since(started));
+    let (headers, body) = send(parts, provider, encoded.request, limit).await?;
+    if call.stream && is_stream(&headers)? {
+        let opened = Opened::new(body, provider.decoder(call, target));
+        let opened = opened.wait_for_answer(exit, left(parts, started, limit)).await?;
+        return Ok(Attempted { outcome: Outcome::Stream(opened), dropped });
+    }
+    let body = collect(parts, body, MOST_ANSWER, timeouts.idle, end).await?;
+    let mut answer = provider.decode(call, target, body)?;
+    if !encoded.more.is_empty() {
+        let mut answers = vec![answer];
+        for request in encoded.more {
+            let limit = timeouts.first_byte.min(end.since(parts.runtime.clock.now()));
+            let (_, body) = send(parts, provider, request, limit).await?;
+            let body = collect(parts, body, MOST_ANSWER, timeouts.idle, end).await?;
+            answers.push(provider.decode(call, target, body)?);
+        }
+        answer = Answer::join(answers);
+    }
+    Ok(Attempted { outcome: Outcome::Whole(answer), dropped })
+}
+
+/// The head and the body of an answer of success; any other answer is a fault.
+async fn send(
+    parts: &Parts,
+    provider: &dyn Provider,
+    request: http::Request<Bytes>,
+    limit: Duration,
+) -> Result<(HeaderMap, ByteStream), Fault> {
     let reply = within(parts, limit, parts.upstream.send(request))
         .await
         .ok_or_else(timeout)?
         .map_err(|error| fault_of_exchange(&error))?;
     let (head, body) = reply.into_parts();
-    if FaultKind::of_status(head.status.as_u16()).is_some() {
-        // An error's body is worth little: what cannot be read in time is left.
-        let patience = Duration::from_secs(5);
-        let body =
-            collect(parts, body, MOST_ERROR, patience, parts.runtime.clock.now().plus(patience));
-        let body = body.await.unwrap_or_default();
-        return Err(provider.fault(&ErrorReply {
-            status: head.status.as_u16(),
-            headers: &head.headers,
-            body: &body,
-            now: parts.runtime.clock.now(),
-        }));
+    if FaultKind::of_status(head.status.as_u16()).is_none() {
+        return Ok((head.headers, body));
     }
-    if call.stream && is_stream(&head.headers)? {
-        let opened = Opened::new(body, provider.decoder(call, target));
-        let opened = opened.wait_for_answer(exit, left(parts, started, limit)).await?;
-        return Ok(Outcome::Stream(opened));
-    }
-    let body = collect(parts, body, MOST_ANSWER, timeouts.idle, end).await?;
-    provider.decode(call, target, body).map(Outcome::Whole)
+    // An error's body is worth little: what cannot be read in time is left.
+    let patience = Duration::from_secs(5);
+    let end = parts.runtime.clock.now().plus(patience);
+    let body = collect(parts, body, MOST_ERROR, patience, end).await.unwrap_or_default();
+    Err(provider.fault(&ErrorReply {
+        status: head.status.as_u16(),
+        headers: &head.headers,
+        body: &body,
+        now: parts.runtime.clock.now(),
+    }))
 }
 
 /// Whether an answer of success is a stream; HTML never is an answer.

@@ -6,9 +6,18 @@
 use super::within;
 use crate::gateway::Parts;
 use futures_util::future::BoxFuture;
-use gateway_domain::{CallRecord, EndReason, relay::Relay};
+use gateway_domain::{CallRecord, Credits, EndReason, relay::Relay};
 use gateway_ports::{Hold, Reserved, StoreError};
-use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 /// A client that hung up before its answer began; the status that logs use for it.
 const CLIENT_CLOSED: u16 = 499;
@@ -30,7 +39,11 @@ pub(super) struct Exit {
     parts: Arc<Parts>,
     relay: Relay,
     holding: Holding,
+    /// What is held.
+    held: Credits,
     answering: bool,
+    /// Set when the client is gone, though the upstream is still listened to.
+    gone: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Exit {
@@ -41,7 +54,14 @@ impl fmt::Debug for Exit {
 
 impl Exit {
     pub(super) fn new(parts: Arc<Parts>, relay: Relay) -> Self {
-        Self { parts, relay, holding: Holding::Nothing, answering: false }
+        Self {
+            parts,
+            relay,
+            holding: Holding::Nothing,
+            held: Credits::ZERO,
+            answering: false,
+            gone: Arc::default(),
+        }
     }
 
     pub(super) fn relay(&mut self) -> &mut Relay {
@@ -68,9 +88,27 @@ impl Exit {
             };
             let answer = std::task::ready!(asked.as_mut().poll(context));
             self.holding = after(&answer);
+            if let Ok(Reserved::Granted(held)) = answer {
+                self.held = held;
+            }
             Poll::Ready(answer)
         });
         within(&parts, limit, answer).await
+    }
+
+    /// What is held for the call.
+    pub(super) fn held(&self) -> Credits {
+        self.held
+    }
+
+    /// What says that the client is gone.
+    pub(super) fn gone(&self) -> &Arc<AtomicBool> {
+        &self.gone
+    }
+
+    /// Whether the client is gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 
     /// A status of success is on its way to the client.
@@ -80,6 +118,12 @@ impl Exit {
 
     /// The call is over. The client does not wait for the ledger: what is held is safe there.
     pub(super) fn end(&mut self, reason: EndReason, status: u16) {
+        // However the upstream ended: nobody was there to see it.
+        let (reason, status) = match (self.is_gone(), self.answering) {
+            (false, _) => (reason, status),
+            (true, true) => (EndReason::ClientGone, 200),
+            (true, false) => (EndReason::ClientGone, CLIENT_CLOSED),
+        };
         let now = self.parts.runtime.clock.now();
         let holding = std::mem::replace(&mut self.holding, Holding::Nothing);
         let Some(call) = self.relay.end(reason, status, now) else {
@@ -103,7 +147,7 @@ impl Exit {
 fn after(answer: &Result<Reserved, StoreError>) -> Holding {
     match answer {
         Ok(Reserved::Refused(_)) => Holding::Nothing,
-        Ok(Reserved::Granted) | Err(_) => Holding::Held,
+        Ok(Reserved::Granted(_)) | Err(_) => Holding::Held,
     }
 }
 

@@ -2,23 +2,25 @@
 
 use super::{
     attempt::{fault_of_exchange, timeout},
+    drain::listen_on,
     exit::Exit,
     within,
 };
 use futures_util::{Stream, StreamExt, future::BoxFuture};
-use gateway_domain::{EndReason, Fault, FaultKind, Timestamp};
-use gateway_ports::{ByteStream, StreamDecoder, StreamEvent};
+use gateway_domain::{Credits, EndReason, Fault, FaultKind, RequestId, Timestamp};
+use gateway_ports::{ByteStream, Checkpoint, StoreError, StreamDecoder, StreamEvent};
 use std::{
     collections::VecDeque,
     fmt,
     future::poll_fn,
     pin::Pin,
+    sync::atomic::Ordering,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 /// How long the end of an answer's body is waited for, so that its connection can be used again.
-const DRAIN: Duration = Duration::from_secs(2);
+const END_OF_BODY: Duration = Duration::from_secs(2);
 
 /// An upstream's stream, before the commit point.
 pub(super) struct Opened {
@@ -87,26 +89,73 @@ impl Opened {
     }
 }
 
-/// A streamed answer. It ends with [`StreamEvent::Done`] or [`StreamEvent::Failed`]; dropping it
-/// earlier hangs up on the upstream. Either way the call is settled.
-pub struct RelayStream {
+/// A streamed answer. It ends with [`StreamEvent::Done`] or [`StreamEvent::Failed`]. When it is
+/// dropped earlier, the upstream is listened to for a while, because what it charges is known at
+/// its end. Either way the call is settled.
+pub struct RelayStream(Option<Box<Answering>>);
+
+impl RelayStream {
+    pub(super) fn new(opened: Opened, exit: Exit) -> Self {
+        Self(Some(Box::new(Answering::new(opened, exit))))
+    }
+}
+
+impl fmt::Debug for RelayStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exit = self.0.as_ref().map(|answering| &answering.exit);
+        f.debug_struct("RelayStream").field("exit", &exit).finish_non_exhaustive()
+    }
+}
+
+impl Stream for RelayStream {
+    type Item = StreamEvent;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
+        match &mut self.get_mut().0 {
+            Some(answering) => answering.poll_event(context),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for RelayStream {
+    fn drop(&mut self) {
+        let Some(mut answering) = self.0.take() else {
+            return;
+        };
+        // What panicked must not go on.
+        if answering.over || std::thread::panicking() {
+            return;
+        }
+        answering.exit.gone().store(true, Ordering::Relaxed);
+        let parts = answering.exit.parts().clone();
+        listen_on(&parts, parts.config.drain.mid_stream, async move {
+            while poll_fn(|context| answering.poll_event(context)).await.is_some() {}
+        });
+    }
+}
+
+/// An answer whose first meaningful event has come.
+struct Answering {
     opened: Opened,
     exit: Exit,
     last_read: Timestamp,
     deadline: Timestamp,
     watch: BoxFuture<'static, ()>,
+    checkpoints: Checkpoints,
     estimated: bool,
     over: bool,
 }
 
-impl fmt::Debug for RelayStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RelayStream").field("exit", &self.exit).finish_non_exhaustive()
-    }
+/// What the ledger is told on the way, so that a crash leaves little uncharged.
+struct Checkpoints {
+    next: Timestamp,
+    floor: Credits,
+    asked: Option<BoxFuture<'static, Result<Vec<RequestId>, StoreError>>>,
 }
 
-impl RelayStream {
-    pub(super) fn new(opened: Opened, mut exit: Exit) -> Self {
+impl Answering {
+    fn new(opened: Opened, mut exit: Exit) -> Self {
         let parts = exit.parts().clone();
         let timeouts = parts.config.timeouts;
         let now = parts.runtime.clock.now();
@@ -116,6 +165,11 @@ impl RelayStream {
             last_read: now,
             deadline,
             watch: parts.runtime.timer.sleep(timeouts.idle.min(deadline.since(now))),
+            checkpoints: Checkpoints {
+                next: now.plus(timeouts.checkpoint),
+                floor: exit.relay().floor(),
+                asked: None,
+            },
             exit,
             estimated: false,
             over: false,
@@ -139,7 +193,7 @@ impl RelayStream {
         let parts = self.exit.parts().clone();
         self.exit.parts().runtime.background.spawn(Box::pin(async move {
             let drain = async { while let Some(Ok(_)) = body.next().await {} };
-            within(&parts, DRAIN, drain).await;
+            within(&parts, END_OF_BODY, drain).await;
         }));
     }
 
@@ -196,40 +250,88 @@ impl RelayStream {
         }
         event
     }
-}
 
-impl Stream for RelayStream {
-    type Item = StreamEvent;
+    /// Bytes came: now and then the ledger is told what they have cost so far.
+    fn has_read(&mut self) {
+        let now = self.exit.parts().runtime.clock.now();
+        self.last_read = now;
+        if now < self.checkpoints.next || self.checkpoints.asked.is_some() {
+            return;
+        }
+        let parts = self.exit.parts().clone();
+        self.checkpoints.next = now.plus(parts.config.timeouts.checkpoint);
+        let floor = self.exit.relay().floor();
+        if floor <= self.checkpoints.floor {
+            return;
+        }
+        self.checkpoints.floor = floor;
+        let request_id = self.exit.relay().facts().request_id.clone();
+        let ledger = parts.store.ledger.clone();
+        self.checkpoints.asked =
+            Some(Box::pin(
+                async move { ledger.checkpoint(&[Checkpoint { request_id, floor }]).await },
+            ));
+    }
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
-        let this = self.get_mut();
+    /// The ledger's answer, if it is there; the stream does not wait for it.
+    fn check_hold(&mut self, context: &mut Context<'_>) -> Option<(EndReason, Fault)> {
+        let asked = self.checkpoints.asked.as_mut()?;
+        let Poll::Ready(answer) = asked.as_mut().poll(context) else {
+            return None;
+        };
+        self.checkpoints.asked = None;
+        let id = &self.exit.relay().facts().request_id;
+        match answer {
+            Ok(lost) if lost.contains(id) => {
+                tracing::error!(request_id = %id, "a stream lost its hold and was ended");
+                let fault =
+                    Fault::new(FaultKind::Timeout, "nothing is held for this call any more");
+                Some((EndReason::Timeout, fault))
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(request_id = %id, %error, "a checkpoint could not be written");
+                None
+            }
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<StreamEvent>> {
         loop {
-            if this.over {
+            if self.over {
                 return Poll::Ready(None);
             }
-            if let Some(event) = this.opened.pending.pop_front() {
-                let at_end = this.opened.body_over;
-                return Poll::Ready(Some(this.deliver(event, at_end)));
+            if let Some((reason, fault)) = self.check_hold(context) {
+                return Poll::Ready(Some(self.cut(reason, fault)));
             }
-            if this.opened.body_over {
+            if let Some(event) = self.opened.pending.pop_front() {
+                let at_end = self.opened.body_over;
+                return Poll::Ready(Some(self.deliver(event, at_end)));
+            }
+            if self.opened.body_over {
                 // A decoder that says nothing at the end of a stream leaves it unfinished.
                 let fault = Fault::new(FaultKind::Malformed, "the upstream's stream broke off");
-                return Poll::Ready(Some(this.deliver(StreamEvent::Failed(fault), true)));
+                return Poll::Ready(Some(self.deliver(StreamEvent::Failed(fault), true)));
             }
-            match this.opened.poll_read(context) {
-                Poll::Ready(Ok(())) => this.last_read = this.exit.parts().runtime.clock.now(),
+            match self.opened.poll_read(context) {
+                Poll::Ready(Ok(())) => self.has_read(),
                 Poll::Ready(Err(fault)) => {
-                    return Poll::Ready(Some(this.deliver(StreamEvent::Failed(fault), true)));
+                    return Poll::Ready(Some(self.deliver(StreamEvent::Failed(fault), true)));
                 }
                 Poll::Pending => {
-                    ready!(this.watch.as_mut().poll(context));
-                    if let Some((reason, fault)) = this.check_time() {
-                        this.over = true;
-                        this.exit.end(reason, 200);
-                        return Poll::Ready(Some(StreamEvent::Failed(fault)));
+                    ready!(self.watch.as_mut().poll(context));
+                    if let Some((reason, fault)) = self.check_time() {
+                        return Poll::Ready(Some(self.cut(reason, fault)));
                     }
                 }
             }
         }
+    }
+
+    /// The gateway itself ends the answer.
+    fn cut(&mut self, reason: EndReason, fault: Fault) -> StreamEvent {
+        self.over = true;
+        self.exit.end(reason, 200);
+        StreamEvent::Failed(fault)
     }
 }

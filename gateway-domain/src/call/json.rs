@@ -48,6 +48,10 @@ pub(super) fn check(body: &[u8]) -> Result<(), CallError> {
     if first != Some(&b'{') {
         return Err(CallError::Json(String::from("expected an object")));
     }
+    // What nobody here reads is passed on all the same, and must be JSON as well.
+    if std::str::from_utf8(body).is_err() {
+        return Err(CallError::Json(String::from("it is not UTF-8")));
+    }
     if nested_too_deeply(body) {
         return Err(CallError::Json(format!("nested deeper than {MAX_DEPTH}")));
     }

@@ -1,7 +1,10 @@
 //! What channels must be.
 
-use super::fixture::{NOW, at};
-use crate::{ChannelChange, NewChannel, Store};
+use super::fixture::{NOW, at, entry, entry_at};
+use crate::{
+    AuditAction::{ChannelCreate, ChannelDelete, ChannelUpdate},
+    ChannelChange, NewChannel, Store,
+};
 use gateway_domain::{ChannelId, ModelMapping, ModelName, ModelSet, ProviderKind};
 
 fn new_channel(name: &str) -> NewChannel {
@@ -17,13 +20,12 @@ fn new_channel(name: &str) -> NewChannel {
         config: config.as_object().unwrap().clone(),
         priority: -5,
         weight: 10,
-        created_at: at(NOW),
     }
 }
 
 pub(super) async fn insert_then_find(store: &Store) {
     let new = new_channel("azure");
-    let id = store.channels.insert(&new).await.unwrap();
+    let id = store.channels.insert(&new, &entry(ChannelCreate)).await.unwrap();
     let channel = store.channels.find(id).await.unwrap().unwrap();
     assert_eq!(channel.id, id);
     assert_eq!(channel.name, new.name);
@@ -44,15 +46,15 @@ pub(super) async fn what_is_not_there_is_none(store: &Store) {
     assert_eq!(store.channels.find(id).await.unwrap(), None);
     assert_eq!(store.channels.list().await.unwrap(), []);
     let change = ChannelChange::default();
-    let changed = store.channels.update(id, &change, at(NOW)).await;
+    let changed = store.channels.update(id, &change, &entry(ChannelUpdate)).await;
     assert!(!changed.unwrap());
-    assert!(!store.channels.delete(id).await.unwrap());
+    assert!(!store.channels.delete(id, &entry(ChannelDelete)).await.unwrap());
 }
 
 pub(super) async fn lists_are_in_order_of_ids(store: &Store) {
     let mut ids = Vec::new();
     for name in ["c", "a", "b"] {
-        ids.push(store.channels.insert(&new_channel(name)).await.unwrap());
+        ids.push(store.channels.insert(&new_channel(name), &entry(ChannelCreate)).await.unwrap());
     }
     let listed = store.channels.list().await.unwrap();
     assert_eq!(listed.iter().map(|c| c.id).collect::<Vec<_>>(), ids);
@@ -61,14 +63,14 @@ pub(super) async fn lists_are_in_order_of_ids(store: &Store) {
 }
 
 pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
-    let id = store.channels.insert(&new_channel("azure")).await.unwrap();
+    let id = store.channels.insert(&new_channel("azure"), &entry(ChannelCreate)).await.unwrap();
     let mut expected = store.channels.find(id).await.unwrap().unwrap();
     let key = ChannelChange {
         key: Some(("sealed".to_owned(), "last".to_owned())),
         enabled: Some(true),
         ..ChannelChange::default()
     };
-    let changed = store.channels.update(id, &key, at(NOW + 1)).await;
+    let changed = store.channels.update(id, &key, &entry_at(at(NOW + 1), ChannelUpdate)).await;
     assert!(changed.unwrap());
     expected.sealed_key = "sealed".into();
     expected.key_hint = "last".into();
@@ -79,8 +81,8 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
 }
 
 pub(super) async fn everything_can_be_changed(store: &Store) {
-    let id = store.channels.insert(&new_channel("azure")).await.unwrap();
-    let other = store.channels.insert(&new_channel("other")).await.unwrap();
+    let id = store.channels.insert(&new_channel("azure"), &entry(ChannelCreate)).await.unwrap();
+    let other = store.channels.insert(&new_channel("other"), &entry(ChannelCreate)).await.unwrap();
     let untouched = store.channels.find(other).await.unwrap();
     let change = ChannelChange {
         name: Some("acme".to_owned()),
@@ -94,7 +96,7 @@ pub(super) async fn everything_can_be_changed(store: &Store) {
         priority: Some(0),
         weight: Some(0),
     };
-    let changed = store.channels.update(id, &change, at(NOW + 2)).await;
+    let changed = store.channels.update(id, &change, &entry_at(at(NOW + 2), ChannelUpdate)).await;
     assert!(changed.unwrap());
     let channel = store.channels.find(id).await.unwrap().unwrap();
     assert_eq!((&*channel.name, channel.kind.as_str()), ("acme", "acme"));
@@ -106,10 +108,10 @@ pub(super) async fn everything_can_be_changed(store: &Store) {
 }
 
 pub(super) async fn a_deleted_channel_is_gone(store: &Store) {
-    let id = store.channels.insert(&new_channel("azure")).await.unwrap();
-    assert!(store.channels.delete(id).await.unwrap());
-    assert!(!store.channels.delete(id).await.unwrap());
+    let id = store.channels.insert(&new_channel("azure"), &entry(ChannelCreate)).await.unwrap();
+    assert!(store.channels.delete(id, &entry(ChannelDelete)).await.unwrap());
+    assert!(!store.channels.delete(id, &entry(ChannelDelete)).await.unwrap());
     assert_eq!(store.channels.find(id).await.unwrap(), None);
-    let next = store.channels.insert(&new_channel("azure")).await.unwrap();
+    let next = store.channels.insert(&new_channel("azure"), &entry(ChannelCreate)).await.unwrap();
     assert!(next > id, "a sealed key must never fit another channel");
 }

@@ -1,11 +1,14 @@
 //! Users, keys and calls as the cases need them.
 
 use crate::{
-    BalanceChange, Hold, NewToken, NewUser, Refusal, Reserved, Settled, Store, StoreError,
+    AuditAction,
+    AuditAction::{TokenCreate, UserBalance},
+    AuditEntry, BalanceChange, BalanceChanged, Grant, Hold, NewToken, NewUser, Refusal, Reserved,
+    Settled, Store, StoreError,
 };
 use gateway_domain::{
-    ApiKey, CallRecord, ChannelId, Credits, EndReason, KeyDigest, ModelSet, Price, RequestId, Role,
-    SubnetList, Timestamp, Token, TokenCounts, TokenId, User, UserId,
+    ApiKey, CallRecord, CallState, ChannelId, Credits, EndReason, FrozenPrice, KeyDigest, ModelSet,
+    RequestId, Role, SubnetList, Timestamp, Token, TokenCounts, TokenId, User, UserId,
 };
 
 /// When everything happens, unless a case says otherwise.
@@ -37,6 +40,16 @@ pub(super) fn new_user(name: &str) -> NewUser {
     }
 }
 
+/// The entry of a change that is made for its own sake.
+pub(super) fn entry(action: AuditAction) -> AuditEntry {
+    entry_at(at(NOW), action)
+}
+
+/// The same at another time.
+pub(super) fn entry_at(at: Timestamp, action: AuditAction) -> AuditEntry {
+    AuditEntry { actor: Some(UserId(1)), ..AuditEntry::new(request(0), at, action) }
+}
+
 pub(super) fn digest(n: u8) -> KeyDigest {
     ApiKey::from_random(&[n; 32]).digest()
 }
@@ -52,7 +65,6 @@ pub(super) fn new_token(user_id: UserId, n: u8) -> NewToken {
         models: ModelSet::default(),
         subnet: SubnetList::default(),
         expires_at: None,
-        created_at: at(NOW),
     }
 }
 
@@ -68,7 +80,7 @@ pub(super) async fn payer(store: &Store, n: u8, granted: u64, cap: Option<u64>) 
     let user = NewUser { granted: credits(granted), ..new_user(&format!("user{n}")) };
     let user_id = store.users.insert(&user).await.unwrap();
     let token = NewToken { cap: cap.map(credits), ..new_token(user_id, n) };
-    let token_id = store.tokens.insert(&token, 1000).await.unwrap().unwrap();
+    let token_id = store.tokens.insert(&token, 1000, &entry(TokenCreate)).await.unwrap().unwrap();
     Payer { store, user_id, token_id }
 }
 
@@ -90,23 +102,29 @@ impl Payer<'_> {
             token_id: self.token_id,
             token_revision: 0,
             amount: credits(amount),
+            least: credits(amount),
             floor: credits(amount.min(1)),
             model: "gpt-4o".to_owned(),
             stream: false,
-            price: Price::DEFAULT,
+            price: FrozenPrice::DEFAULT,
             idempotency_key: None,
             created_at: at(NOW),
             expires_at: at(NOW + 60_000),
         }
     }
 
-    pub(super) async fn reserve(&self, n: u64, amount: u64) -> Reserved {
+    pub(super) async fn reserve(&self, n: u64, amount: u64) -> Got {
         self.try_reserve(&self.hold(n, amount)).await
     }
 
-    /// Reserves with the key's revision as it is now.
-    pub(super) async fn try_reserve(&self, hold: &Hold) -> Reserved {
-        self.store.ledger.reserve(hold).await.unwrap()
+    pub(super) async fn try_reserve(&self, hold: &Hold) -> Got {
+        match self.store.ledger.reserve(hold).await.unwrap() {
+            Reserved::Granted(amount) => {
+                assert_eq!(amount, hold.amount, "another amount is held than was asked for");
+                Got::Granted
+            }
+            Reserved::Refused(refusal) => Got::Refused(refusal),
+        }
     }
 
     pub(super) async fn settle(&self, n: u64, cost: u64) -> Settled {
@@ -123,6 +141,7 @@ impl Payer<'_> {
             channel_id: Some(ChannelId(7)),
             model: "gpt-4o".to_owned(),
             upstream_model: "gpt-4o-2024".to_owned(),
+            state: CallState::Settled,
             counts: TokenCounts {
                 prompt: 9,
                 completion: 5,
@@ -130,6 +149,7 @@ impl Payer<'_> {
                 cache_write: 2,
                 reasoning: 1,
             },
+            price: FrozenPrice::DEFAULT,
             quota: credits(cost),
             unbilled: Credits::ZERO,
             estimated: false,
@@ -137,16 +157,28 @@ impl Payer<'_> {
             status: 200,
             end_reason: EndReason::Complete,
             attempts: 1,
+            failures: Vec::new(),
+            dropped: Vec::new(),
             latency_ms: 1234,
             first_byte_ms: Some(56),
             created_at: at(NOW),
         }
     }
 
-    pub(super) async fn grant(&self, amount: u64) {
-        let change = BalanceChange::Grant(credits(amount));
-        let changed = self.store.ledger.change_balance(self.user_id, change).await;
-        changed.unwrap();
+    /// Changes the balance under this id.
+    pub(super) async fn change(&self, id: &str, change: BalanceChange) -> BalanceChanged {
+        let grant = Grant { id: id.to_owned(), user_id: self.user_id, change };
+        self.store.ledger.grant(&grant, &entry(UserBalance)).await.unwrap()
+    }
+
+    pub(super) async fn grant(&self, id: &str, amount: u64) {
+        let changed = self.change(id, BalanceChange::Grant(credits(amount))).await;
+        assert_eq!(changed, BalanceChanged::Changed);
+    }
+
+    /// Nothing in the books is wrong.
+    pub(super) async fn expect_books_to_add_up(&self) {
+        assert_eq!(self.store.books.verify(at(NOW)).await.unwrap(), []);
     }
 
     /// What the user and the key have spent and hold: both must say the same.
@@ -164,10 +196,17 @@ pub(super) fn request(n: u64) -> RequestId {
     RequestId(format!("018bcfe5-6800-7000-8000-{n:012x}"))
 }
 
-pub(super) const GRANTED: Reserved = Reserved::Granted;
+/// What came of a hold that takes everything or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    Granted,
+    Refused(Refusal),
+}
 
-pub(super) fn refused(refusal: Refusal) -> Reserved {
-    Reserved::Refused(refusal)
+pub(super) const GRANTED: Got = Got::Granted;
+
+pub(super) fn refused(refusal: Refusal) -> Got {
+    Got::Refused(refusal)
 }
 
 pub(super) fn charged(units: u64) -> Settled {

@@ -1,12 +1,15 @@
 //! Whom the ledger must refuse, whatever a stale copy says, and what it must say then.
 
-use super::fixture::{GRANTED, NOW, Payer, at, credits, new_token, payer, refused};
-use crate::{Hold, NewToken, Refusal, Store, TokenChange, UserChange};
+use super::fixture::{GRANTED, NOW, Payer, at, credits, entry, new_token, payer, refused};
+use crate::{
+    AuditAction::{TokenCreate, TokenDelete, TokenUpdate, UserUpdate},
+    Hold, NewToken, Refusal, Store, TokenChange, UserChange,
+};
 use futures_util::future::join_all;
 
 async fn change_token(payer: &Payer<'_>, change: TokenChange) {
     let (owner, id) = (payer.user_id, payer.token_id);
-    let changed = payer.store.tokens.update(owner, id, &change, at(NOW)).await;
+    let changed = payer.store.tokens.update(owner, id, &change, &entry(TokenUpdate)).await;
     changed.unwrap();
 }
 
@@ -28,7 +31,7 @@ pub(super) async fn a_revoked_key_is_refused(store: &Store) {
 
 pub(super) async fn a_deleted_key_is_refused(store: &Store) {
     let payer = payer(store, 1, 100, None).await;
-    let deleted = store.tokens.delete(payer.user_id, payer.token_id).await;
+    let deleted = store.tokens.delete(payer.user_id, payer.token_id, &entry(TokenDelete)).await;
     assert!(deleted.unwrap());
     assert_eq!(payer.reserve(1, 1).await, refused(Refusal::Revoked));
     assert_eq!(payer.user().await.held, credits(0));
@@ -46,7 +49,7 @@ pub(super) async fn another_users_key_is_refused(store: &Store) {
 pub(super) async fn an_expired_key_is_refused(store: &Store) {
     let payer = payer(store, 1, 100, None).await;
     let token = NewToken { expires_at: Some(at(NOW + 10)), ..new_token(payer.user_id, 2) };
-    let token_id = store.tokens.insert(&token, 10).await.unwrap().unwrap();
+    let token_id = store.tokens.insert(&token, 10, &entry(TokenCreate)).await.unwrap().unwrap();
     let hold = |n, now| Hold { token_id, created_at: at(now), ..payer.hold(n, 1) };
     assert_eq!(payer.try_reserve(&hold(1, NOW + 9)).await, GRANTED);
     for now in [NOW + 10, NOW + 11] {
@@ -58,10 +61,10 @@ pub(super) async fn an_expired_key_is_refused(store: &Store) {
 pub(super) async fn a_disabled_user_is_refused(store: &Store) {
     let payer = payer(store, 1, 100, None).await;
     let set = |enabled| UserChange { enabled: Some(enabled), ..UserChange::default() };
-    store.users.update(payer.user_id, &set(false)).await.unwrap();
+    store.users.update(payer.user_id, &set(false), &entry(UserUpdate)).await.unwrap();
     assert_eq!(payer.reserve(1, 1).await, refused(Refusal::UserDisabled));
     payer.expect_money(0, 0).await;
-    store.users.update(payer.user_id, &set(true)).await.unwrap();
+    store.users.update(payer.user_id, &set(true), &entry(UserUpdate)).await.unwrap();
     assert_eq!(payer.reserve(1, 1).await, GRANTED);
 }
 

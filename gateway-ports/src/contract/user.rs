@@ -1,7 +1,7 @@
 //! What users must be.
 
-use super::fixture::{NOW, at, credits, is_conflict, new_user, payer};
-use crate::{NewUser, Page, Store, UserChange};
+use super::fixture::{NOW, at, credits, entry, is_conflict, new_user, payer};
+use crate::{AuditAction::UserUpdate, NewUser, Page, Store, UserChange};
 use futures_util::future::join_all;
 use gateway_domain::{Role, UserId};
 
@@ -41,7 +41,7 @@ pub(super) async fn what_is_not_there_is_none(store: &Store) {
     let found = store.users.find_by_username("nobody").await.unwrap();
     assert!(found.is_none());
     let change = UserChange::default();
-    assert!(!store.users.update(nobody, &change).await.unwrap());
+    assert!(!store.users.update(nobody, &change, &entry(UserUpdate)).await.unwrap());
 }
 
 pub(super) async fn names_are_unique_whatever_their_case(store: &Store) {
@@ -96,10 +96,10 @@ pub(super) async fn a_ready_root_is_enabled_and_has_chosen_a_password(store: &St
     let root = store.users.find_by_username("root").await.unwrap().unwrap();
     let id = root.user.id;
     let password = UserChange { password_hash: Some("chosen".to_owned()), ..UserChange::default() };
-    assert!(store.users.update(id, &password).await.unwrap());
+    assert!(store.users.update(id, &password, &entry(UserUpdate)).await.unwrap());
     assert!(ready().await);
     let disabled = UserChange { enabled: Some(false), ..UserChange::default() };
-    assert!(store.users.update(id, &disabled).await.unwrap());
+    assert!(store.users.update(id, &disabled, &entry(UserUpdate)).await.unwrap());
     assert!(!ready().await);
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn lists_stop_below_a_role(store: &Store) {
 pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
     let id = store.users.insert(&new_user("alice")).await.unwrap();
     let before = store.users.credential(id).await.unwrap().unwrap();
-    assert!(store.users.update(id, &UserChange::default()).await.unwrap());
+    assert!(store.users.update(id, &UserChange::default(), &entry(UserUpdate)).await.unwrap());
     let after = store.users.credential(id).await.unwrap().unwrap();
     assert_eq!(after.user, before.user);
     assert_eq!(after.password_hash, before.password_hash);
@@ -155,7 +155,7 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
         enabled: Some(false),
         ..UserChange::default()
     };
-    assert!(store.users.update(id, &change).await.unwrap());
+    assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
     let after = store.users.credential(id).await.unwrap().unwrap();
     let mut expected = before.user;
     expected.display_name = "Al".into();
@@ -167,7 +167,7 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
 
     let change =
         UserChange { email: Some(Some("new@example.com".to_owned())), ..UserChange::default() };
-    assert!(store.users.update(id, &change).await.unwrap());
+    assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
     let user = store.users.find(id).await.unwrap().unwrap();
     assert_eq!(user.email.as_deref(), Some("new@example.com"));
 }
@@ -176,11 +176,11 @@ pub(super) async fn a_new_password_ends_the_duty_to_choose_one(store: &Store) {
     let new = NewUser { must_change_password: true, ..new_user("alice") };
     let id = store.users.insert(&new).await.unwrap();
     let other = UserChange { display_name: Some("Al".to_owned()), ..UserChange::default() };
-    assert!(store.users.update(id, &other).await.unwrap());
+    assert!(store.users.update(id, &other, &entry(UserUpdate)).await.unwrap());
     let user = store.users.find(id).await.unwrap().unwrap();
     assert!(user.must_change_password);
     let change = UserChange { password_hash: Some("new hash".to_owned()), ..UserChange::default() };
-    assert!(store.users.update(id, &change).await.unwrap());
+    assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
     let credential = store.users.credential(id).await.unwrap().unwrap();
     assert!(!credential.user.must_change_password);
     assert_eq!(credential.password_hash, "new hash");
@@ -194,7 +194,7 @@ pub(super) async fn ending_sessions_raises_their_version(store: &Store) {
     };
     let before = version().await;
     let change = UserChange { end_sessions: true, ..UserChange::default() };
-    assert!(store.users.update(id, &change).await.unwrap());
+    assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
     assert!(version().await > before);
 }
 
@@ -210,7 +210,7 @@ pub(super) async fn updates_leave_balance_and_counters_alone(store: &Store) {
         end_sessions: true,
         ..UserChange::default()
     };
-    assert!(store.users.update(payer.user_id, &change).await.unwrap());
+    assert!(store.users.update(payer.user_id, &change, &entry(UserUpdate)).await.unwrap());
     payer.expect_money(30, 20).await;
     let user = payer.user().await;
     assert_eq!((user.granted, user.request_count), (credits(100), 1));

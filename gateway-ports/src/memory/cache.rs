@@ -48,7 +48,7 @@ impl SnapshotCache for MemorySnapshots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Routing, Settings, memory::ManualClock};
+    use crate::{Routing, memory::ManualClock};
     use futures_util::FutureExt;
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
             got.flatten().is_some()
         };
         let put = || {
-            let routing = Routing { channels: Vec::new(), settings: Settings::default() };
+            let routing = Routing::default();
             let snapshot = Snapshot::Routing(Arc::new(routing));
             let ttl = Duration::from_secs(5);
             cache.put(SnapshotKey::Routing, snapshot, ttl).now_or_never()

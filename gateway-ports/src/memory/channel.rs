@@ -1,13 +1,13 @@
 //! Channels in memory.
 
 use super::MemoryStore;
-use crate::{ChannelChange, ChannelRepository, NewChannel, StoreError};
+use crate::{AuditEntry, ChannelChange, ChannelRepository, NewChannel, StoreError};
 use async_trait::async_trait;
-use gateway_domain::{Channel, ChannelId, Timestamp};
+use gateway_domain::{Channel, ChannelId};
 
 #[async_trait]
 impl ChannelRepository for MemoryStore {
-    async fn insert(&self, new: &NewChannel) -> Result<ChannelId, StoreError> {
+    async fn insert(&self, new: &NewChannel, entry: &AuditEntry) -> Result<ChannelId, StoreError> {
         let mut state = self.state();
         let id = ChannelId(state.next_id());
         let new = new.clone();
@@ -24,10 +24,11 @@ impl ChannelRepository for MemoryStore {
             enabled: false,
             priority: new.priority,
             weight: new.weight,
-            created_at: new.created_at,
-            updated_at: new.created_at,
+            created_at: entry.at,
+            updated_at: entry.at,
         };
         state.channels.insert(id, channel);
+        state.note(entry, Some(id.0));
         Ok(id)
     }
 
@@ -43,7 +44,7 @@ impl ChannelRepository for MemoryStore {
         &self,
         id: ChannelId,
         change: &ChannelChange,
-        now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let Some(channel) = state.channels.get_mut(&id) else {
@@ -66,12 +67,18 @@ impl ChannelRepository for MemoryStore {
             priority: change.priority.unwrap_or(old.priority),
             weight: change.weight.unwrap_or(old.weight),
             created_at: old.created_at,
-            updated_at: now,
+            updated_at: entry.at,
         };
+        state.note(entry, Some(id.0));
         Ok(true)
     }
 
-    async fn delete(&self, id: ChannelId) -> Result<bool, StoreError> {
-        Ok(self.state().channels.remove(&id).is_some())
+    async fn delete(&self, id: ChannelId, entry: &AuditEntry) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let known = state.channels.remove(&id).is_some();
+        if known {
+            state.note(entry, Some(id.0));
+        }
+        Ok(known)
     }
 }

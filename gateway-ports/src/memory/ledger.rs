@@ -1,15 +1,20 @@
 //! The ledger in memory: what the SQL of the others has to come to.
 
 use super::{MemoryStore, State};
-use crate::{BalanceChange, BalanceChanged, Hold, Ledger, Refusal, Reserved, Settled, StoreError};
+use crate::{
+    AuditEntry, BalanceChange, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Refusal, Reserved,
+    Settled, StoreError,
+};
 use async_trait::async_trait;
-use gateway_domain::{CallRecord, Credits, EndReason, RequestId, Timestamp, TokenCounts, UserId};
+use gateway_domain::{
+    CallRecord, CallState, Credits, EndReason, RequestId, Timestamp, TokenCounts,
+};
 
-/// A call: open, or closed for ever.
+/// A call: open, or closed.
 #[derive(Debug)]
 pub(super) enum Call {
     Held(Hold),
-    Settled(CallRecord),
+    Closed(Hold, Box<CallRecord>),
 }
 
 /// The sum; what cannot be kept was not let in.
@@ -38,18 +43,25 @@ impl State {
             Call::Held(open) => {
                 open.token_id == hold.token_id && open.idempotency_key == hold.idempotency_key
             }
-            Call::Settled(_) => false,
+            Call::Closed(..) => false,
         };
-        if hold.idempotency_key.is_some() && self.calls.values().any(same) {
+        let over = self.rolled_up(&hold.request_id);
+        if over || hold.idempotency_key.is_some() && self.calls.values().any(same) {
             return Some(Refusal::Duplicate);
         }
         let unlimited = Credits::MAX;
         let token_left = token.cap.map_or(unlimited, |cap| cap.saturating_sub(token.spent));
-        if user.balance().min(token_left) < hold.amount {
+        if user.balance().min(token_left) < hold.least {
             return Some(Refusal::Exhausted);
         }
-        let free = user.available().min(token.available().unwrap_or(unlimited));
-        (free < hold.amount).then_some(Refusal::Held)
+        (self.free(hold) < hold.least).then_some(Refusal::Held)
+    }
+
+    /// What the user and the key of a call can still hold. The key may be gone.
+    fn free(&self, hold: &Hold) -> Credits {
+        let token = self.tokens.get(&hold.token_id).and_then(gateway_domain::Token::available);
+        let user = self.users.get(&hold.user_id).map(|stored| stored.user.available());
+        user.unwrap_or_default().min(token.unwrap_or(Credits::MAX))
     }
 
     /// Adds to what a user and a key hold.
@@ -77,32 +89,55 @@ impl State {
         }
     }
 
-    /// Closes an open call; what cannot be charged is written beside it.
+    /// Charges another sum than before.
+    fn correct(&mut self, hold: &Hold, before: Credits, after: Credits) {
+        let corrected = |spent: Credits| plus(spent.saturating_sub(before), after);
+        if let Some(stored) = self.users.get_mut(&hold.user_id) {
+            stored.user.spent = corrected(stored.user.spent);
+        }
+        if let Some(token) = self.tokens.get_mut(&hold.token_id) {
+            token.spent = corrected(token.spent);
+        }
+    }
+
+    /// Closes a call that is open, or was swept; what cannot be charged is written beside it.
     fn close(&mut self, id: &RequestId, call: &CallRecord) -> Credits {
-        match self.calls.remove(id) {
-            None => Credits::ZERO,
-            Some(Call::Settled(known)) => {
-                let charged = known.quota;
-                self.calls.insert(id.clone(), Call::Settled(known));
-                charged
-            }
-            Some(Call::Held(hold)) => {
+        let Some(known) = self.calls.remove(id) else {
+            return Credits::ZERO;
+        };
+        let (hold, charged) = match known {
+            Call::Held(hold) => {
                 let charged = call.quota.min(hold.amount);
                 self.charge(&hold, charged);
-                let record = CallRecord {
-                    user_id: hold.user_id,
-                    token_id: hold.token_id,
-                    model: hold.model,
-                    stream: hold.stream,
-                    created_at: hold.created_at,
-                    quota: charged,
-                    unbilled: call.quota.saturating_sub(charged),
-                    ..call.clone()
-                };
-                self.calls.insert(id.clone(), Call::Settled(record));
-                charged
+                (hold, charged)
             }
-        }
+            Call::Closed(hold, record)
+                if record.state == CallState::Expired && !self.rolled_up(id) =>
+            {
+                let most = plus(record.quota, self.free(&hold));
+                let charged = call.quota.min(hold.amount).min(most);
+                self.correct(&hold, record.quota, charged);
+                (hold, charged)
+            }
+            Call::Closed(hold, record) => {
+                let charged = record.quota;
+                self.calls.insert(id.clone(), Call::Closed(hold, record));
+                return charged;
+            }
+        };
+        let record = CallRecord {
+            user_id: hold.user_id,
+            token_id: hold.token_id,
+            model: hold.model.clone(),
+            price: hold.price,
+            stream: hold.stream,
+            created_at: hold.created_at,
+            quota: charged,
+            unbilled: call.quota.saturating_sub(charged),
+            ..call.clone()
+        };
+        self.calls.insert(id.clone(), Call::Closed(hold, Box::new(record)));
+        charged
     }
 }
 
@@ -111,22 +146,35 @@ impl Ledger for MemoryStore {
     async fn reserve(&self, hold: &Hold) -> Result<Reserved, StoreError> {
         let mut state = self.state();
         match state.calls.get(&hold.request_id) {
-            Some(Call::Held(_)) => return Ok(Reserved::Granted),
-            Some(Call::Settled(_)) => return Ok(Reserved::Refused(Refusal::Duplicate)),
+            Some(Call::Held(known)) => return Ok(Reserved::Granted(known.amount)),
+            Some(Call::Closed(..)) => return Ok(Reserved::Refused(Refusal::Duplicate)),
             None => {}
         }
         if let Some(refusal) = state.refusal(hold) {
             return Ok(Reserved::Refused(refusal));
         }
-        state.hold(hold);
-        let call = Call::Held(hold.clone());
-        state.calls.insert(hold.request_id.clone(), call);
-        Ok(Reserved::Granted)
+        let amount = hold.amount.min(state.free(hold));
+        let hold = Hold { amount, ..hold.clone() };
+        state.hold(&hold);
+        state.calls.insert(hold.request_id.clone(), Call::Held(hold));
+        Ok(Reserved::Granted(amount))
     }
 
     async fn settle(&self, call: &CallRecord) -> Result<Settled, StoreError> {
         let charged = self.state().close(&call.request_id, call);
         Ok(Settled { charged })
+    }
+
+    async fn checkpoint(&self, calls: &[Checkpoint]) -> Result<Vec<RequestId>, StoreError> {
+        let mut state = self.state();
+        let mut lost = Vec::new();
+        for call in calls {
+            match state.calls.get_mut(&call.request_id) {
+                Some(Call::Held(hold)) => hold.floor = hold.floor.max(call.floor),
+                Some(Call::Closed(..)) | None => lost.push(call.request_id.clone()),
+            }
+        }
+        Ok(lost)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -142,17 +190,17 @@ impl Ledger for MemoryStore {
         Ok(u64::try_from(expired.len()).unwrap_or(u64::MAX))
     }
 
-    async fn change_balance(
-        &self,
-        user: UserId,
-        change: BalanceChange,
-    ) -> Result<BalanceChanged, StoreError> {
+    async fn grant(&self, grant: &Grant, entry: &AuditEntry) -> Result<BalanceChanged, StoreError> {
         let mut state = self.state();
-        let Some(stored) = state.users.get_mut(&user) else {
+        if let Some(known) = state.grants.get(&grant.id) {
+            let same = (known.user_id, known.change) == (grant.user_id, grant.change);
+            return Ok(if same { BalanceChanged::Changed } else { BalanceChanged::IdTaken });
+        }
+        let Some(stored) = state.users.get_mut(&grant.user_id) else {
             return Ok(BalanceChanged::NotFound);
         };
         let user = &mut stored.user;
-        let granted = match change {
+        let granted = match grant.change {
             BalanceChange::Grant(more) => user.granted.checked_add(more),
             BalanceChange::Set(left) if left < user.held => None,
             BalanceChange::Set(left) => user.spent.checked_add(left),
@@ -161,6 +209,8 @@ impl Ledger for MemoryStore {
             return Ok(BalanceChanged::OutOfRange);
         };
         user.granted = granted;
+        state.grants.insert(grant.id.clone(), grant.clone());
+        state.note(entry, Some(grant.user_id.0));
         Ok(BalanceChanged::Changed)
     }
 }
@@ -174,7 +224,9 @@ fn orphan(hold: &Hold) -> CallRecord {
         channel_id: None,
         model: hold.model.clone(),
         upstream_model: hold.model.clone(),
+        state: CallState::Expired,
         counts: TokenCounts::default(),
+        price: hold.price,
         quota: hold.floor.min(hold.amount),
         unbilled: Credits::ZERO,
         estimated: true,
@@ -182,6 +234,8 @@ fn orphan(hold: &Hold) -> CallRecord {
         status: 0,
         end_reason: EndReason::Orphan,
         attempts: 0,
+        failures: Vec::new(),
+        dropped: Vec::new(),
         latency_ms: 0,
         first_byte_ms: None,
         created_at: hold.created_at,

@@ -1,7 +1,7 @@
 //! Settings in memory.
 
 use super::MemoryStore;
-use crate::{Settings, SettingsRepository, StoreError};
+use crate::{AuditEntry, Settings, SettingsRepository, StoreError};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -10,8 +10,10 @@ impl SettingsRepository for MemoryStore {
         Ok(self.state().settings.clone())
     }
 
-    async fn save(&self, settings: &Settings) -> Result<(), StoreError> {
-        self.state().settings = settings.clone();
+    async fn save(&self, settings: &Settings, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.settings = settings.clone();
+        state.note(entry, None);
         Ok(())
     }
 }

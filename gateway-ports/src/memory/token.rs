@@ -1,13 +1,20 @@
 //! API keys in memory.
 
 use super::MemoryStore;
-use crate::{NewToken, Page, Principal, StoreError, TokenChange, TokenChanged, TokenRepository};
+use crate::{
+    AuditEntry, NewToken, Page, Principal, StoreError, TokenChange, TokenChanged, TokenRepository,
+};
 use async_trait::async_trait;
-use gateway_domain::{Credits, KeyDigest, Timestamp, Token, TokenId, UserId};
+use gateway_domain::{Credits, KeyDigest, Token, TokenId, UserId};
 
 #[async_trait]
 impl TokenRepository for MemoryStore {
-    async fn insert(&self, new: &NewToken, most: u64) -> Result<Option<TokenId>, StoreError> {
+    async fn insert(
+        &self,
+        new: &NewToken,
+        most: u64,
+        entry: &AuditEntry,
+    ) -> Result<Option<TokenId>, StoreError> {
         let mut state = self.state();
         let own = state.tokens.values().filter(|t| t.user_id == new.user_id);
         let full = u64::try_from(own.count()).is_ok_and(|count| count >= most);
@@ -35,10 +42,11 @@ impl TokenRepository for MemoryStore {
             subnet: new.subnet,
             expires_at: new.expires_at,
             revision: 0,
-            created_at: new.created_at,
-            updated_at: new.created_at,
+            created_at: entry.at,
+            updated_at: entry.at,
         };
         state.tokens.insert(id, token);
+        state.note(entry, Some(id.0));
         Ok(Some(id))
     }
 
@@ -68,7 +76,7 @@ impl TokenRepository for MemoryStore {
         owner: UserId,
         id: TokenId,
         change: &TokenChange,
-        now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<TokenChanged, StoreError> {
         let mut state = self.state();
         let Some(token) = state.tokens.get_mut(&id).filter(|t| t.user_id == owner) else {
@@ -98,13 +106,23 @@ impl TokenRepository for MemoryStore {
             token.expires_at = end;
         }
         token.revision += 1;
-        token.updated_at = now;
+        token.updated_at = entry.at;
+        state.note(entry, Some(id.0));
         Ok(TokenChanged::Changed)
     }
 
-    async fn delete(&self, owner: UserId, id: TokenId) -> Result<bool, StoreError> {
+    async fn delete(
+        &self,
+        owner: UserId,
+        id: TokenId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let own = state.tokens.get(&id).is_some_and(|t| t.user_id == owner);
-        Ok(own && state.tokens.remove(&id).is_some())
+        if own {
+            state.tokens.remove(&id);
+            state.note(entry, Some(id.0));
+        }
+        Ok(own)
     }
 }

@@ -1,7 +1,7 @@
 //! Users in memory.
 
 use super::{MemoryStore, State, StoredUser};
-use crate::{Credential, NewUser, Page, StoreError, UserChange, UserRepository};
+use crate::{AuditEntry, Credential, NewUser, Page, StoreError, UserChange, UserRepository};
 use async_trait::async_trait;
 use gateway_domain::{Credits, Role, User, UserId};
 
@@ -75,7 +75,12 @@ impl UserRepository for MemoryStore {
         Ok(page.of(below).cloned().collect())
     }
 
-    async fn update(&self, id: UserId, change: &UserChange) -> Result<bool, StoreError> {
+    async fn update(
+        &self,
+        id: UserId,
+        change: &UserChange,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
         let Some(stored) = state.users.get_mut(&id) else {
             return Ok(false);
@@ -101,6 +106,7 @@ impl UserRepository for MemoryStore {
         if change.end_sessions {
             user.session_version += 1;
         }
+        state.note(entry, Some(id.0));
         Ok(true)
     }
 

@@ -19,6 +19,9 @@ async fn fetch(
     if let Some(case) = url.path().strip_prefix("/__test/contract") {
         return contract::run(case.trim_start_matches('/'), url.query(), &env).await;
     }
+    if url.path() == "/__test/life" {
+        return contract::live(request, url.query(), &env).await;
+    }
     adapter_worker::serve(request, &env, context, &EXTRAS).await
 }
 

@@ -13,7 +13,8 @@ use axum::{
 use futures_util::stream;
 use gateway_domain::{Fault, ModelCall, ProviderKind};
 use gateway_ports::{
-    Answer, KindTaken, Provider, ProviderError, Providers, StreamDecoder, StreamEvent, Target,
+    Answer, Encoded, KindTaken, Provider, ProviderError, Providers, StreamDecoder, StreamEvent,
+    Target,
 };
 use std::convert::Infallible;
 
@@ -55,11 +56,7 @@ impl Provider for Clumsy {
         None
     }
 
-    fn encode(
-        &self,
-        call: &ModelCall,
-        target: &Target<'_>,
-    ) -> Result<http::Request<Bytes>, ProviderError> {
+    fn encode(&self, call: &ModelCall, target: &Target<'_>) -> Result<Encoded, ProviderError> {
         assert!(!target.model.as_str().contains("panic-encode"), "a provider panics");
         self.0.encode(call, target)
     }

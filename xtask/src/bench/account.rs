@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::api::call;
 use super::scenario::MODEL;
+use crate::local::api::{call, login, text};
 
 /// Of databases that live for one run and listen on loopback only.
 pub(super) const ADMIN_PASSWORD: &str = "bench-admin-password";
@@ -75,15 +75,4 @@ async fn set_up(gateway: SocketAddr, mock: SocketAddr) -> Result<Account> {
     let token =
         call(gateway, (Method::POST, "/api/token"), Some(&user), &json!({"name": "bench"})).await?;
     Ok(Account { key: text(&token, "key")?, session: user })
-}
-
-async fn login(gateway: SocketAddr, username: &str, password: &str) -> Result<String> {
-    let body = json!({"username": username, "password": password});
-    let data = call(gateway, (Method::POST, "/api/user/login"), None, &body).await?;
-    text(&data, "token")
-}
-
-fn text(data: &Value, name: &str) -> Result<String> {
-    let text = data.get(name).and_then(Value::as_str);
-    Ok(text.with_context(|| format!("the answer has no `{name}`"))?.to_owned())
 }

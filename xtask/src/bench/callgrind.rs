@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::instructions::Instructions;
 use super::rig::{Kind, Length, Rig};
 use super::scenario::Scenario;
-use super::server::Server;
+use crate::local::server::Server;
 use crate::process;
 
 /// Requests before counting begins, so that pools, caches and statements are warm.

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result};
 use hyper::body::Incoming;
 use hyper::http::uri::{Authority, Scheme};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
+
+use crate::local::http;
 
 /// Listens on a free port, says which, and passes everything on until it is killed.
 pub(super) async fn run(upstream: SocketAddr) -> Result<()> {
@@ -26,17 +26,7 @@ pub(super) async fn serve(listener: TcpListener, upstream: SocketAddr) -> Result
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let (client, upstream) = (client.clone(), upstream.clone());
-        tokio::spawn(async move {
-            let service = service_fn(move |request| pass_on(&client, &upstream, request));
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            // A peer that goes away ends its connection, and that is all.
-            let _ = connection.await;
-        });
-    }
+    http::serve(listener, move |request| pass_on(&client, &upstream, request)).await
 }
 
 /// Sends the request on and answers with what comes back.

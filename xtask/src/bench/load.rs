@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::events::Events;
-use super::proc::Cpu;
 use super::scenario::{CHUNKS, Scenario};
 use super::{float, open_streams};
+use crate::local::events::Events;
+use crate::local::proc::Cpu;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {

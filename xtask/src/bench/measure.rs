@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::load::Sample;
 use super::rig::{Cpus, Kind, Length, Rig};
 use super::scenario::Scenario;
-use super::server::Server;
+use crate::local::server::Server;
 
 /// Settlements follow their answers at once.
 const SETTLED_WITHIN_SECONDS: u32 = 10;

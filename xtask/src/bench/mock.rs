@@ -13,14 +13,12 @@ use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep};
 
 use super::scenario::MODEL;
+use crate::local::http;
 
 /// The size of an embeddings answer.
 const EMBEDDINGS: usize = 256 * 1024;
@@ -35,16 +33,7 @@ pub(super) async fn run() -> Result<()> {
 }
 
 pub(super) async fn serve(listener: TcpListener) -> Result<()> {
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        tokio::spawn(async move {
-            let connection =
-                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-            // A client that goes away is no concern of a mock.
-            let _ = connection.await;
-        });
-    }
+    http::serve(listener, answer).await
 }
 
 type Answer = Response<Either<Full<Bytes>, Chunks>>;

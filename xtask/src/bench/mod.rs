@@ -6,9 +6,7 @@
 //! median of the rounds counts. Mock, floor and load are hidden commands of this program.
 
 mod account;
-mod api;
 mod callgrind;
-mod events;
 mod floor;
 mod instructions;
 mod load;
@@ -16,12 +14,10 @@ mod measure;
 mod mock;
 mod native;
 mod open_streams;
-mod proc;
 mod profile;
 mod report;
 mod rig;
 mod scenario;
-mod server;
 mod workers;
 
 use std::fs;

@@ -10,12 +10,12 @@ use hdrhistogram::Histogram;
 use http_body_util::BodyExt as _;
 use tokio::task::JoinSet;
 
-use super::events::Events;
 use super::float;
 use super::load::{Args, Connection, Sample, each, histogram};
 use super::mock::since_epoch;
-use super::proc::{Cpu, resident_kib};
 use super::scenario::PACE_MS;
+use crate::local::events::Events;
+use crate::local::proc::{Cpu, resident_kib};
 
 /// Time between two openings, so that the streams do not all beat at the same moment.
 const STAGGER: Duration = Duration::from_millis(1);

@@ -12,9 +12,10 @@ use super::account::Account;
 use super::load::Sample;
 use super::native::Native;
 use super::scenario::Scenario;
-use super::server::Server;
 use super::workers::Workers;
-use super::{Args, proc, release};
+use super::{Args, release};
+use crate::local::proc;
+use crate::local::server::Server;
 use crate::{process, workspace};
 
 /// Which process stands between load and mock.

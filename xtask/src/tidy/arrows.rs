@@ -10,7 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway-ports", &["gateway-domain"]),
     ("gateway-app", &["gateway-domain", "gateway-ports"]),
     ("adapter-providers", &["gateway-domain", "gateway-ports"]),
-    ("adapter-http", &["gateway-domain", "gateway-ports", "gateway-app"]),
+    // It writes answers with the codec of the dialect that it speaks.
+    ("adapter-http", &["gateway-domain", "gateway-ports", "gateway-app", "adapter-providers"]),
     ("adapter-sql", &["gateway-domain", "gateway-ports"]),
     ("adapter-sqlite", &["gateway-domain", "gateway-ports", "adapter-sql"]),
     ("adapter-d1", &["gateway-domain", "gateway-ports", "adapter-sql"]),
@@ -45,8 +46,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Everything that the domain may depend on.
 const DOMAIN: &str = "gateway-domain";
-const DOMAIN_USES: [&str; 9] =
-    ["bytes", "crc32fast", "ipnet", "serde", "serde_json", "sha2", "thiserror", "time", "url"];
+const DOMAIN_USES: [&str; 10] = [
+    "bytes",
+    "crc32fast",
+    "ipnet",
+    "memchr",
+    "serde",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "time",
+    "url",
+];
 
 /// Crates of the workspace that use one that they may not, and crates without arrows.
 pub(crate) fn between_rooms(graph: &Graph) -> Vec<Finding> {
@@ -89,7 +100,8 @@ mod tests {
             ("gateway-domain", &["serde", "url"]),
             ("gateway-ports", &["gateway-domain", "http"]),
             ("gateway-app", &["gateway-ports"]),
-            ("adapter-http", &["gateway-app", "axum"]),
+            ("adapter-http", &["gateway-app", "adapter-providers", "axum"]),
+            ("adapter-providers", &["gateway-ports"]),
             ("adapter-tokio", &["adapter-http", "adapter-sqlite", "tokio"]),
             ("adapter-sqlite", &["adapter-sql", "sqlx"]),
             ("adapter-sql", &["gateway-ports"]),
@@ -104,12 +116,12 @@ mod tests {
             ("gateway-domain", &[]),
             ("gateway-ports", &[]),
             ("gateway-app", &["gateway-ports", "adapter-http"]),
-            ("adapter-http", &["gateway-app", "adapter-providers"]),
-            ("adapter-providers", &[]),
+            ("adapter-http", &["gateway-app", "adapter-sql"]),
+            ("adapter-sql", &[]),
         ]);
         let findings = between_rooms(&graph).join("\n");
         assert!(findings.contains("gateway-app uses adapter-http"));
-        assert!(findings.contains("adapter-http uses adapter-providers"));
+        assert!(findings.contains("adapter-http uses adapter-sql"));
         assert_eq!(findings.lines().count(), 2);
     }
 

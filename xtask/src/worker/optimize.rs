@@ -24,7 +24,7 @@ pub(super) fn run(work: &Path, wasm: &[u8]) -> Result<Vec<u8>> {
     let (before, after) = (work.join("before.wasm"), work.join("after.wasm"));
     fs::write(&before, wasm).context("cannot write a file for wasm-opt")?;
     let mut command = npm::script("binaryen/bin/wasm-opt");
-    command.arg("-O").arg("--mvp-features");
+    command.arg("-Oz").arg("--mvp-features");
     for feature in FEATURES {
         command.arg(format!("--enable-{feature}"));
     }

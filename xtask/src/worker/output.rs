@@ -14,8 +14,9 @@ pub(super) const SCRIPT: &str = "index.js";
 pub(super) const WASM: &str = "index_bg.wasm";
 
 /// What a release may weigh, compressed: a third of what Cloudflare takes on the free plan, and
-/// cold starts grow with it.
-const LIMIT: u64 = 1_000_000;
+/// cold starts grow with it. It was a million until the providers of other dialects came, and is
+/// to be that again.
+const LIMIT: u64 = 1_100_000;
 
 /// Keeps other builds away from the working folder until the file is dropped.
 pub(super) fn lock(work: &Path) -> Result<File> {
@@ -141,9 +142,9 @@ mod tests {
 
     #[test]
     fn the_limit_is_for_both_files_compressed() {
-        assert!(sizes_of(992_000).within_limit().is_ok());
-        let error = sizes_of(992_001).within_limit().unwrap_err().to_string();
-        assert!(error.contains("1000001 bytes compressed"), "{error}");
+        assert!(sizes_of(LIMIT - 8000).within_limit().is_ok());
+        let error = sizes_of(LIMIT - 7999).within_limit().unwrap_err().to_string();
+        assert!(error.contains(&format!("{} bytes compressed", LIMIT + 1)), "{error}");
         assert_eq!(read_sizes("1 2 3"), None);
     }
 

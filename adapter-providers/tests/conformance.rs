@@ -1,0 +1,28 @@
+//! The conformance suite: what each provider is sent, and what a client of the gateway's own API
+//! sees of its answers.
+//!
+//! A case has the number that it has in the list of cases, so that one may be looked for by it.
+//! Cases of failover and of the official SDKs are not here: they need a gateway around the codecs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what broke by panicking"
+)]
+
+#[path = "conformance/anthropic.rs"]
+mod anthropic;
+#[path = "conformance/azure.rs"]
+mod azure;
+#[path = "conformance/custom.rs"]
+mod custom;
+#[path = "conformance/errors.rs"]
+mod errors;
+#[path = "conformance/gemini.rs"]
+mod gemini;
+#[path = "conformance/harness.rs"]
+mod harness;
+#[path = "conformance/openai.rs"]
+mod openai;
+#[path = "conformance/repairs.rs"]
+mod repairs;
