@@ -227,14 +227,14 @@ def test_a_stream_that_lacks_only_its_last_word_is_complete(lab):
     assert rig.wait_row(reply)["end_reason"] == "complete"
 
 
-def test_a_done_without_a_finish_reason_gets_one(lab):
-    """The server says that it is done, so nothing was cut; clients wait for a reason."""
+def test_a_done_without_a_finish_reason_is_not_made_better(lab):
     rig = lab.rig()
     chunks = scripts.stream_chunks(rig.model, ["x"], None, False)[:-1]
     text = "".join(f"data: {json.dumps(c)}\n\n" for c in chunks) + "data: [DONE]\n\n"
     rig.route.play(scripts.sse_body(text.encode()))
     _, streamed = rig.stream()
-    assert streamed.finish_reasons == ["stop"] and streamed.done == 1 and not streamed.errors
+    assert streamed.finish_reasons == [], "no finish_reason is made up"
+    assert (streamed.done == 1) != bool(streamed.errors)
 
 
 @pytest.mark.parametrize("noise", ["{not json", "<html>", "[1,2]", "7"])

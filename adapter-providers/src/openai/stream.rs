@@ -157,10 +157,6 @@ impl Decoder {
         self.over = true;
         let wire =
             |bytes, meaningful| StreamEvent::Wire { bytes, text: TextSize::default(), meaningful };
-        if let Some(choices) = self.progress.unfinished() {
-            let usage = self.include_usage.then_some("null");
-            out.push(wire(self.progress.chunk(&choices, usage), true));
-        }
         match self.owed.take() {
             Some(Owed::Event(event)) => out.push(wire(event, false)),
             Some(Owed::Usage(usage)) => {

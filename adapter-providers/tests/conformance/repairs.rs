@@ -203,12 +203,6 @@ fn deltas_that_servers_write_in_their_own_way_are_put_right() {
             "length",
         ),
         (
-            "no reason at all",
-            vec![r#"{"index":0,"delta":{"content":"a"}}"#],
-            "finish_reason",
-            "stop",
-        ),
-        (
             "reasoning by another name",
             vec![r#"{"index":0,"delta":{"reasoning":"r","reasoning_content":null}}"#, stop],
             "reasoning_content",

@@ -129,18 +129,6 @@ impl Progress {
         self.choices.values().any(|state| state.finished)
     }
 
-    /// The ends of choices that have begun and not ended; `None` if there are none.
-    pub(super) fn unfinished(&self) -> Option<String> {
-        let open = self.choices.iter().filter(|(_, state)| state.begun && !state.finished);
-        let ends: Vec<String> = open
-            .map(|(index, state)| {
-                let reason = if state.calls.is_empty() { "stop" } else { "tool_calls" };
-                format!(r#"{{"index":{index},"delta":{{}},"finish_reason":"{reason}"}}"#)
-            })
-            .collect();
-        (!ends.is_empty()).then(|| format!("[{}]", ends.join(",")))
-    }
-
     /// A chunk of this answer, with these choices and usage.
     pub(super) fn chunk(&self, choices: &str, usage: Option<&str>) -> Bytes {
         let id = self.id.clone();
