@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def books(launcher, upstream, canaries, tmp_path_factory) -> Path:
         process.kill()
     folder = tmp_path_factory.mktemp("books")
     copy(process.database(), folder / "books.db")
-    with sqlite3.connect(folder / "books.db") as db:
+    # Closed, so that nothing of it stays in the log: the file alone is copied below.
+    with closing(sqlite3.connect(folder / "books.db")) as db, db:
         # As if the first call were from days before: it is in the sums of its day, and its row is gone.
         db.execute("INSERT INTO usage_days SELECT 20000, user_id, token_id, channel_id, model, 1, 0, prompt_tokens, completion_tokens, quota "
                    "FROM calls WHERE request_id = (SELECT MIN(request_id) FROM calls)")
@@ -50,7 +52,7 @@ def books(launcher, upstream, canaries, tmp_path_factory) -> Path:
 
 def copy(source: Path, target: Path) -> None:
     """Everything that is committed, whatever of it is in the log yet."""
-    with sqlite3.connect(source) as db, sqlite3.connect(target) as to:
+    with closing(sqlite3.connect(source)) as db, closing(sqlite3.connect(target)) as to:
         db.backup(to)
 
 
@@ -96,7 +98,7 @@ CORRUPTIONS = {
 def test_whatever_does_not_add_up_is_found(books, tmp_path, name):
     change, subject, what = CORRUPTIONS[name]
     shutil.copy(books, tmp_path / "books.db")
-    with sqlite3.connect(tmp_path / "books.db") as db:
+    with closing(sqlite3.connect(tmp_path / "books.db")) as db, db:
         before = db.total_changes
         db.executescript(change)
         assert db.total_changes > before, "nothing was changed"
@@ -109,7 +111,7 @@ def test_whatever_does_not_add_up_is_found(books, tmp_path, name):
 
 def test_a_figure_is_told_as_it_is_and_as_it_should_be(books, tmp_path):
     shutil.copy(books, tmp_path / "books.db")
-    with sqlite3.connect(tmp_path / "books.db") as db:
+    with closing(sqlite3.connect(tmp_path / "books.db")) as db, db:
         user, spent = db.execute(f"SELECT id, spent FROM users WHERE id = {PAYER}").fetchone()
         db.execute("UPDATE users SET spent = spent + 7 WHERE id = ?", (user,))
     assert verify(tmp_path / "books.db").stdout == f"user {user}: spent is {spent + 7}, and should be {spent}\n"
