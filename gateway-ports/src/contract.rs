@@ -168,6 +168,7 @@ pub const CASES: &[Case] = cases! {
         a_hold_that_nobody_closed_is_found,
         rolling_up_and_purging_change_no_sum,
         a_call_is_rolled_up_when_all_before_it_are_closed,
+        a_day_that_is_rolled_up_in_turns_adds_up,
         only_what_is_rolled_up_is_purged,
         what_is_rolled_up_is_not_corrected_any_more,
         what_is_over_does_not_begin_again,

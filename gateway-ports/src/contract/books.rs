@@ -123,6 +123,25 @@ pub(super) async fn a_call_is_rolled_up_when_all_before_it_are_closed(store: &St
     payer.expect_books_to_add_up().await;
 }
 
+pub(super) async fn a_day_that_is_rolled_up_in_turns_adds_up(store: &Store) {
+    let payer = payer(store, 1, 1000, None).await;
+    let today = Timestamp::start_of_day(at(NOW).day()).as_millis();
+    // Of one day, one model, one key and one channel; each third of them after a failure.
+    for n in 0..6 {
+        finish(&payer, today + i64::try_from(n).unwrap() * 1000, n).await;
+    }
+    let filter = UsageFilter::default();
+    let before = sums(store, &filter).await;
+    let failed = UsageFilter { channel_id: Some(ChannelId(9)), ..UsageFilter::default() };
+    let failures = sums(store, &failed).await;
+    for turn in 1..=3 {
+        assert_eq!(store.books.roll_up(at(today + turn * 2000)).await.unwrap(), 2);
+        assert_eq!(sums(store, &filter).await, before, "after turn {turn}");
+        assert_eq!(sums(store, &failed).await, failures, "after turn {turn}");
+        payer.expect_books_to_add_up().await;
+    }
+}
+
 pub(super) async fn only_what_is_rolled_up_is_purged(store: &Store) {
     let payer = payer(store, 1, 1000, None).await;
     finish(&payer, NOW, 1).await;
