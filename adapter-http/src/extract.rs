@@ -3,6 +3,7 @@
 use crate::{
     App,
     error::{ApiError, OpenAiError},
+    wire::RowId,
 };
 use axum::extract::{FromRequestParts, Path, Query};
 use gateway_app::{ErrorKind, GatewayError, RequestContext};
@@ -180,14 +181,14 @@ impl FromRequestParts<App> for Id {
         let Path(text) = Path::<String>::from_request_parts(parts, app)
             .await
             .map_err(|_| GatewayError::not_found())?;
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        // No store counts further than 2^53-1.
-        let id = text.parse().ok().filter(|id| plain && *id < 1 << 53);
-        Ok(Self(id.ok_or_else(GatewayError::not_found)?))
+        let plain = text.bytes().all(|b| b.is_ascii_digit());
+        let id = text.parse().ok().filter(|_| plain).and_then(RowId::new);
+        Ok(Self(id.ok_or_else(GatewayError::not_found)?.0))
     }
 }
 
-/// A query string.
+/// A query string. Parameters that a route does not know are refused, as unknown fields are: a filter
+/// with a slip in its name must not pass for no filter.
 pub(crate) struct ApiQuery<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for ApiQuery<T> {
@@ -201,6 +202,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for ApiQuery<T> {
 
 /// Which part of a list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// The page, from 0.

@@ -20,6 +20,7 @@ mod admin;
 mod body;
 mod chat;
 mod completion;
+mod document;
 mod embeddings;
 mod envelope;
 mod error;

@@ -23,14 +23,14 @@ pub(crate) async fn own(
 }
 
 /// Sums of one's own usage, by day and model, user, key or channel
-#[utoipa::path(get, path = "/api/log/self/stat", tag = "usage", security(("login" = [])), params(UsageQuery),
+#[utoipa::path(get, path = "/api/log/self/stat", tag = "usage", security(("login" = [])), params(SumsQuery),
     responses((status = 200, body = Envelope<UsageSums>), (status = 400), (status = 401)))]
 pub(crate) async fn own_sums(
     State(app): State<App>,
     Session { user, .. }: Session,
-    ApiQuery(query): ApiQuery<UsageQuery>,
-    ApiQuery(SumsQuery { by }): ApiQuery<SumsQuery>,
+    ApiQuery(query): ApiQuery<SumsQuery>,
 ) -> Result<Envelope<UsageSums>, ApiError> {
+    let by = query.by;
     let filter = gateway_ports::UsageFilter { user_id: Some(user.id), ..query.filter()? };
     let sums = app.gateway.usage_sums(filter, by.into()).await?;
     Ok(ok(UsageSums::new(sums, by)))

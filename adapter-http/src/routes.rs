@@ -1,7 +1,7 @@
 //! Every route, with its documentation.
 
 use crate::{
-    App, HttpOptions, accounts, admin, chat, embeddings,
+    App, HttpOptions, accounts, admin, chat, document, embeddings,
     error::{ApiError, OpenAiError},
     info, logs, models, pipeline, tokens,
 };
@@ -14,6 +14,7 @@ use axum::{
 };
 use gateway_app::{ErrorKind, Gateway, GatewayError};
 use http::Uri;
+use serde_json::Value;
 use std::sync::Arc;
 use tower::ServiceExt;
 use utoipa::{
@@ -72,8 +73,8 @@ fn documented() -> OpenApiRouter<App> {
 }
 
 /// The OpenAPI document, made from the handlers.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    documented().into_openapi()
+pub fn openapi() -> Value {
+    document::finish(&documented().into_openapi())
 }
 
 /// The whole API as a router.
@@ -81,7 +82,7 @@ pub fn router(gateway: Gateway, options: HttpOptions) -> Router {
     let cors = pipeline::cors(&options.allowed_origins);
     let app = App { gateway, options: Arc::new(options) };
     let (routes, document) = documented().split_for_parts();
-    let document = Arc::new(document);
+    let document = Arc::new(document::finish(&document));
     let routes = routes
         .route("/openapi.json", get(move || std::future::ready(Json(document.clone()))))
         .method_not_allowed_fallback(wrong_method)

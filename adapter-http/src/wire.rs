@@ -8,7 +8,29 @@ pub(crate) mod usage;
 pub(crate) mod user;
 
 use gateway_app::GatewayError;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+/// The largest whole number that every store and every JSON reader keeps exactly: 2^53-1.
+pub(crate) const MOST_EXACT: i64 = (1 << 53) - 1;
+
+/// An id, as callers write it: the one place that says which numbers can be one. What lies beyond
+/// 2^53-1 no store could even look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowId(pub(crate) i64);
+
+impl RowId {
+    /// A number, if it can be an id.
+    pub(crate) fn new(number: i64) -> Option<Self> {
+        (0..=MOST_EXACT).contains(&number).then_some(Self(number))
+    }
+}
+
+impl<'de> Deserialize<'de> for RowId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        Self::new(number).ok_or_else(|| D::Error::custom("an id is a number from 0 to 2^53-1"))
+    }
+}
 
 /// Tells a field that is `null` from one that is not there.
 pub(crate) fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>

@@ -22,14 +22,14 @@ pub(crate) async fn all(
 }
 
 /// Sums of everyone's usage, by day and model, user, key or channel
-#[utoipa::path(get, path = "/api/log/stat", tag = "usage", security(("login" = [])), params(UsageQuery),
+#[utoipa::path(get, path = "/api/log/stat", tag = "usage", security(("login" = [])), params(SumsQuery),
     responses((status = 200, body = Envelope<UsageSums>), (status = 400), (status = 401), (status = 403)))]
 pub(crate) async fn all_sums(
     State(app): State<App>,
     _: Admin,
-    ApiQuery(query): ApiQuery<UsageQuery>,
-    ApiQuery(SumsQuery { by }): ApiQuery<SumsQuery>,
+    ApiQuery(query): ApiQuery<SumsQuery>,
 ) -> Result<Envelope<UsageSums>, ApiError> {
+    let by = query.by;
     let sums = app.gateway.usage_sums(query.filter()?, by.into()).await?;
     Ok(ok(UsageSums::new(sums, by)))
 }

@@ -1,6 +1,9 @@
 //! The audit log on the wire.
 
-use super::usage::{check_zone, moment};
+use super::{
+    RowId,
+    usage::{check_zone, moment},
+};
 use crate::extract::{MOST_ENTRIES, SOME_ENTRIES};
 use gateway_app::{GatewayError, manage::audit::AuditPage};
 use gateway_domain::UserId;
@@ -12,16 +15,19 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Which changes.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {
     /// Who made them.
-    actor_id: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    actor_id: Option<RowId>,
     /// What was done, such as `token.create`.
     action: Option<String>,
     /// What it was done to: `user`, `token`, `channel`, `prices` or `settings`.
     object: Option<String>,
     /// The id of that.
-    object_id: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    object_id: Option<RowId>,
     /// From this moment on: RFC 3339, a day as `2026-11-22`, or seconds since 1970.
     from: Option<String>,
     /// Before this moment.
@@ -40,10 +46,10 @@ impl AuditQuery {
     pub(crate) fn filter(&self) -> Result<AuditFilter, GatewayError> {
         check_zone(self.tz.as_deref())?;
         Ok(AuditFilter {
-            actor: self.actor_id.map(UserId),
+            actor: self.actor_id.map(|id| UserId(id.0)),
             action: known(self.action.as_deref(), "action", AuditAction::parse)?,
             object: known(self.object.as_deref(), "object", AuditObject::parse)?,
-            object_id: self.object_id,
+            object_id: self.object_id.map(|id| id.0),
             from: self.from.as_deref().map(|text| moment(text, "from")).transpose()?,
             until: self.to.as_deref().map(|text| moment(text, "to")).transpose()?,
         })
@@ -51,7 +57,7 @@ impl AuditQuery {
 
     pub(crate) fn before(&self) -> Result<Option<i64>, GatewayError> {
         let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
-        known(cursor, "cursor", |text| text.parse().ok().filter(|id| (0..1 << 53).contains(id)))
+        known(cursor, "cursor", |text| text.parse().ok().and_then(RowId::new).map(|id| id.0))
     }
 
     pub(crate) fn entries(&self) -> u64 {

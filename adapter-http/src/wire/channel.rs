@@ -122,6 +122,7 @@ impl ChannelBody {
 
 /// Which model to ask.
 #[derive(Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ChannelTestQuery {
     /// The model, as callers name it; the first that the channel names if absent.

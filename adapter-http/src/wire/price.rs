@@ -1,5 +1,6 @@
 //! PriceListDto on the wire.
 
+use super::RowId;
 use gateway_app::{GatewayError, manage::prices::PriceList};
 use gateway_domain::{
     Price, PriceEntry, PriceTable,
@@ -116,12 +117,13 @@ pub(crate) struct NewPrices {
     /// The version that they were made from: 409 if it is not in force any more. Without it they
     /// replace whatever is.
     #[serde(default)]
-    version: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    version: Option<RowId>,
 }
 
 impl NewPrices {
     pub(crate) fn try_into_domain(self) -> Result<(PriceTable, Option<u64>), GatewayError> {
         let entries = self.prices.into_iter().map(PriceEntry::from).collect();
-        Ok((PriceTable::new(entries)?, self.version))
+        Ok((PriceTable::new(entries)?, self.version.map(|version| version.0.unsigned_abs())))
     }
 }

@@ -1,6 +1,6 @@
 //! Usage on the wire.
 
-use super::price::PriceDto;
+use super::{RowId, price::PriceDto};
 use crate::extract::{MOST_ENTRIES, SOME_ENTRIES};
 use gateway_app::{GatewayError, report::UsagePage};
 use gateway_domain::{CallRecord, ChannelId, FaultKind, RequestId, Timestamp, TokenId, UserId};
@@ -10,16 +10,20 @@ use utoipa::{IntoParams, ToSchema};
 
 /// Which usage.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct UsageQuery {
     /// The model, as it was asked for.
     model: Option<String>,
     /// The key.
-    token_id: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    token_id: Option<RowId>,
     /// The user; for admins only.
-    user_id: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    user_id: Option<RowId>,
     /// The channel; for admins only.
-    channel_id: Option<i64>,
+    #[param(value_type = Option<i64>)]
+    channel_id: Option<RowId>,
     /// From this moment on: RFC 3339, a day as `2026-11-22`, or seconds since 1970.
     from: Option<String>,
     /// Before this moment.
@@ -38,9 +42,9 @@ impl UsageQuery {
     pub(crate) fn filter(&self) -> Result<UsageFilter, GatewayError> {
         check_zone(self.tz.as_deref())?;
         Ok(UsageFilter {
-            user_id: self.user_id.map(UserId),
-            token_id: self.token_id.map(TokenId),
-            channel_id: self.channel_id.map(ChannelId),
+            user_id: self.user_id.map(|id| UserId(id.0)),
+            token_id: self.token_id.map(|id| TokenId(id.0)),
+            channel_id: self.channel_id.map(|id| ChannelId(id.0)),
             model: self.model.clone(),
             from: self.from.as_deref().map(|text| moment(text, "from")).transpose()?,
             until: self.to.as_deref().map(|text| moment(text, "to")).transpose()?,
@@ -100,14 +104,40 @@ impl From<SumsBy> for UsageGroup {
     }
 }
 
-/// What sums are made for.
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+/// Which usage is summed, and what for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SumsQuery {
     /// `model` (the default), `user`, `token` or `channel`.
     #[serde(default)]
     #[param(inline)]
     pub(crate) by: SumsBy,
+    /// The model, as it was asked for.
+    model: Option<String>,
+    /// The key.
+    #[param(value_type = Option<i64>)]
+    token_id: Option<RowId>,
+    /// The user; for admins only.
+    #[param(value_type = Option<i64>)]
+    user_id: Option<RowId>,
+    /// The channel; for admins only.
+    #[param(value_type = Option<i64>)]
+    channel_id: Option<RowId>,
+    /// From this moment on, as in the list; a month ago if absent.
+    from: Option<String>,
+    /// Before this moment.
+    to: Option<String>,
+    /// Days are in UTC, and nothing else.
+    tz: Option<String>,
+}
+
+impl SumsQuery {
+    pub(crate) fn filter(self) -> Result<UsageFilter, GatewayError> {
+        let Self { by: _, model, token_id, user_id, channel_id, from, to, tz } = self;
+        let rest = UsageQuery::default();
+        UsageQuery { model, token_id, user_id, channel_id, from, to, tz, ..rest }.filter()
+    }
 }
 
 /// A channel that was tried and failed before another one answered, or none did.
