@@ -24,6 +24,7 @@ mod document;
 mod embeddings;
 mod envelope;
 mod error;
+mod explain;
 mod extract;
 mod info;
 mod logs;

@@ -3,7 +3,7 @@
 use crate::{
     App, HttpOptions, accounts, admin, chat, document, embeddings,
     error::{ApiError, OpenAiError},
-    info, logs, models, pipeline, tokens,
+    explain, info, logs, models, pipeline, tokens,
 };
 use axum::{
     Json, Router,
@@ -53,6 +53,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(accounts::my_models))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::show, tokens::update, tokens::remove))
+        .routes(routes!(explain::explain))
         .routes(routes!(logs::own))
         .routes(routes!(logs::own_sums))
         .routes(routes!(admin::logs::all))

@@ -54,14 +54,17 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
 
     async fn find_by_digest(&self, digest: &KeyDigest) -> Result<Option<Principal>, StoreError> {
         let rows = self.0.read(sql::TOKEN_BY_DIGEST, args![digest.to_hex()]).await?;
-        rows.first()
-            .map(|row| Ok(Principal { user: user::user(row)?, token: token(row)? }))
-            .transpose()
+        rows.first().map(principal).transpose()
     }
 
     async fn find(&self, owner: UserId, id: TokenId) -> Result<Option<Token>, StoreError> {
         let rows = self.0.read(sql::TOKEN_BY_ID, args![owner.0, id.0]).await?;
         rows.first().map(token).transpose()
+    }
+
+    async fn find_any(&self, id: TokenId) -> Result<Option<Principal>, StoreError> {
+        let rows = self.0.read(sql::TOKEN_OF_ANYBODY, args![id.0]).await?;
+        rows.first().map(principal).transpose()
     }
 
     async fn list(&self, owner: UserId, page: Page) -> Result<Vec<Token>, StoreError> {
@@ -111,6 +114,11 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
         let results = self.0.batch(&sql::DELETE, arguments).await?;
         Ok(results.iter().any(|rows| !rows.is_empty()))
     }
+}
+
+/// Reads a key and its user.
+fn principal(row: &Row) -> Result<Principal, StoreError> {
+    Ok(Principal { user: user::user(row)?, token: token(row)? })
 }
 
 /// Reads a key from the columns that start with `token_`.

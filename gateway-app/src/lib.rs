@@ -10,6 +10,7 @@ pub mod authenticate;
 pub mod cache;
 pub mod config;
 pub mod error;
+pub mod explain;
 pub mod gateway;
 pub mod housekeeping;
 pub mod manage;

@@ -55,7 +55,10 @@ impl Gateway {
         let routing = parts.routing().await?;
         policy_select::check_served(&routing.channels, &call.model)?;
         admission::admit_model(&principal.token, &call.model)?;
-        let price = price(parts, &routing, &call)?;
+        let price = price(parts, &routing, &call).inspect_err(|_| {
+            let model = call.model.as_str();
+            tracing::warn!(model, "a call was refused because its model has no price");
+        })?;
         let facts = CallFacts {
             request_id: context.request_id.clone(),
             user_id: principal.user.id,
@@ -78,7 +81,11 @@ impl Gateway {
 }
 
 /// What tokens of a model cost: by the operator's table, else by the built-in one, else by default.
-fn price(parts: &Parts, routing: &Routing, call: &ModelCall) -> Result<FrozenPrice, GatewayError> {
+pub(crate) fn price(
+    parts: &Parts,
+    routing: &Routing,
+    call: &ModelCall,
+) -> Result<FrozenPrice, GatewayError> {
     let model = call.model.as_str();
     if let Some(known) = routing.prices.find(model).or_else(|| price::builtin().find(model)) {
         return Ok(FrozenPrice { version: known.version, price: known.price });
@@ -89,14 +96,11 @@ fn price(parts: &Parts, routing: &Routing, call: &ModelCall) -> Result<FrozenPri
             let price = settings.default_price.unwrap_or(Price::DEFAULT);
             Ok(FrozenPrice { version: 0, price })
         }
-        UnpricedModels::Refuse => {
-            tracing::warn!(model, "a call was refused because its model has no price");
-            Err(GatewayError::new(
-                ErrorKind::Unavailable,
-                "model_not_priced",
-                "this model has no price yet",
-            ))
-        }
+        UnpricedModels::Refuse => Err(GatewayError::new(
+            ErrorKind::Unavailable,
+            "model_not_priced",
+            "this model has no price yet",
+        )),
     }
 }
 

@@ -3,4 +3,5 @@
 pub mod admission;
 pub mod charging;
 pub mod estimate;
+pub mod funds;
 pub mod select;

@@ -8,7 +8,9 @@
 
 use crate::{AuditEntry, StoreError};
 use async_trait::async_trait;
-use gateway_domain::{CallRecord, Credits, FrozenPrice, RequestId, Timestamp, TokenId, UserId};
+use gateway_domain::{
+    CallRecord, Credits, FrozenPrice, RequestId, Timestamp, TokenId, UserId, policy::funds::Short,
+};
 
 /// Credits to be held for a call, before any upstream sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,15 @@ pub enum Refusal {
     Held,
     /// An open call has the same idempotency key, or this very call was settled already.
     Duplicate,
+}
+
+impl From<Short> for Refusal {
+    fn from(short: Short) -> Self {
+        match short {
+            Short::Exhausted => Self::Exhausted,
+            Short::Held => Self::Held,
+        }
+    }
 }
 
 /// What a settlement came to.

@@ -76,6 +76,9 @@ pub trait TokenRepository: Send + Sync {
     /// Looks up one of a user's keys. MUST NOT find another user's.
     async fn find(&self, owner: UserId, id: TokenId) -> Result<Option<Token>, StoreError>;
 
+    /// Looks up a key of anybody, and its user.
+    async fn find_any(&self, id: TokenId) -> Result<Option<Principal>, StoreError>;
+
     /// Lists a user's keys in order of ids.
     async fn list(&self, owner: UserId, page: Page) -> Result<Vec<Token>, StoreError>;
 

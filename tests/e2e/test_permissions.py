@@ -63,6 +63,7 @@ ROUTES = [
     Route("GET", "/api/token/{id}", OWN, of="token"),
     Route("PUT", "/api/token/{id}", OWN, {"name": "renamed"}, of="token"),
     Route("DELETE", "/api/token/{id}", OWN, of="token"),
+    Route("POST", "/api/explain", OWN, "explain"),
     Route("GET", "/api/channel", ADMIN),
     Route("POST", "/api/channel", ADMIN, new_channel),
     Route("GET", "/api/channel/types/list", ADMIN),
@@ -133,7 +134,7 @@ class Cast:
     def new_model(self, _: str) -> str:
         return self.rig.model
 
-    def body(self, route: Route):
+    def body(self, route: Route, caller: str = "U"):
         match route.body:
             case "login":
                 return {"username": self.victim.username, "password": self.victim.password}
@@ -141,6 +142,9 @@ class Cast:
                 return {"model": self.rig.model, "messages": HELLO}
             case "embeddings":
                 return {"model": self.rig.model, "input": "x"}
+            case "explain":
+                # Everybody's own key; an admin's is not needed for it.
+                return {"token_id": self.new_token(caller), "endpoint": "chat", "request": {"model": self.rig.model, "messages": HELLO}}
             case "as read":
                 return self.site.root.get(route.path)
             case "prices":
@@ -152,7 +156,7 @@ class Cast:
             self.rig.route.play(scripts.embeddings())
         elif route.path == "/v1/chat/completions" or route.of == "channel":
             self.rig.route.play(scripts.chat())
-        return self.api(caller).raw(route.method, self.path(route, caller), json=self.body(route))
+        return self.api(caller).raw(route.method, self.path(route, caller), json=self.body(route, caller))
 
 
 @pytest.fixture(scope="module")

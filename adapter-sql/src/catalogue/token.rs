@@ -37,6 +37,15 @@ pub const TOKEN_BY_DIGEST: &str = concat!(
     " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.digest = ?1"
 );
 
+/// A key and its user, by the key's id.
+pub const TOKEN_OF_ANYBODY: &str = concat!(
+    "SELECT ",
+    token_columns!(),
+    ", ",
+    user_columns!(),
+    " FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.id = ?1"
+);
+
 /// One of a user's keys. User, id.
 pub const TOKEN_BY_ID: &str =
     concat!("SELECT ", token_columns!(), " FROM tokens t WHERE t.id = ?2 AND t.user_id = ?1");
@@ -99,6 +108,7 @@ pub const ALL: &[&str] = &[
     TOKEN_INSERT,
     TOKEN_INSERT_AUDIT,
     TOKEN_BY_DIGEST,
+    TOKEN_OF_ANYBODY,
     TOKEN_BY_ID,
     TOKEN_LIST,
     TOKEN_UPDATE,

@@ -1,6 +1,10 @@
 //! Why a call got no hold: read in the same transaction that refused it.
 
 use crate::{Row, row::Record};
+use gateway_domain::{
+    Credits,
+    policy::funds::{Purse, afford},
+};
 use gateway_ports::{Hold, Refusal, Reserved, StoreError};
 
 /// What became of a call that does not hold what it asked for; `None` if nothing stands against
@@ -34,13 +38,8 @@ fn refusal(row: &Row, hold: &Hold) -> Result<Option<Refusal>, StoreError> {
     if row.of("calls", "").bool("duplicate")? {
         return Ok(Some(Refusal::Duplicate));
     }
-    let least = hold.least.as_i64();
-    let user_left = user.int("left")?;
-    let token_left = token.optional("left", Record::int)?.unwrap_or(i64::MAX);
-    if user_left.min(token_left) < least {
-        return Ok(Some(Refusal::Exhausted));
-    }
-    let user_free = user_left.saturating_sub(user.int("held")?);
-    let token_free = token_left.saturating_sub(token.int("held")?);
-    Ok((user_free.min(token_free) < least).then_some(Refusal::Held))
+    let user = Purse { left: user.credits("left")?, held: user.credits("held")? };
+    let token_left = token.optional("left", Record::credits)?.unwrap_or(Credits::MAX);
+    let token = Purse { left: token_left, held: token.credits("held")? };
+    Ok(afford(user, token, hold.least).err().map(Refusal::from))
 }

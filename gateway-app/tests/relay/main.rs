@@ -8,6 +8,7 @@
 
 mod bench;
 mod drain;
+mod explain;
 
 use async_trait::async_trait;
 use bench::{ANSWER, Bench, CHAT, CHUNK, STREAM, Stalling, config, gateway, reply, unreachable};

@@ -27,19 +27,24 @@ pub fn admit_key(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<(), Denied> {
-    if !token.enabled {
-        Err(Denied::Revoked)
-    } else if token.expired(now) {
-        Err(Denied::Expired)
-    } else if !user.enabled {
-        Err(Denied::UserDisabled)
-    } else if user.must_change_password {
-        Err(Denied::PasswordChangeRequired)
-    } else if !token.subnet.admits(address) {
-        Err(Denied::Subnet)
-    } else {
-        Ok(())
-    }
+    key_rules(user, token, address, now).into_iter().try_for_each(|(_, rule)| rule)
+}
+
+/// The rules about a key and its user, by name, in the order in which they are asked, each by itself.
+pub fn key_rules(
+    user: &User,
+    token: &Token,
+    address: Option<IpAddr>,
+    now: Timestamp,
+) -> [(&'static str, Result<(), Denied>); 5] {
+    let rule = |fits: bool, denied: Denied| if fits { Ok(()) } else { Err(denied) };
+    [
+        ("key_status", rule(token.enabled, Denied::Revoked)),
+        ("key_expiry", rule(!token.expired(now), Denied::Expired)),
+        ("user_status", rule(user.enabled, Denied::UserDisabled)),
+        ("password_change", rule(!user.must_change_password, Denied::PasswordChangeRequired)),
+        ("subnet", rule(token.subnet.admits(address), Denied::Subnet)),
+    ]
 }
 
 /// Whether this key may call this model.

@@ -68,6 +68,15 @@ pub fn select<'a, C: AsRef<Channel>>(
     })
 }
 
+/// The share of a tier's calls that each of its channels gets while all of them can be chosen: by
+/// their weights, as [`select`] chooses; evenly where none has any.
+pub fn shares(weights: &[u32]) -> Vec<f64> {
+    let even = weights.iter().all(|&weight| weight == 0);
+    let tickets = |weight: &u32| if even { 1.0 } else { f64::from(*weight) };
+    let total: f64 = weights.iter().map(tickets).sum();
+    weights.iter().map(|weight| tickets(weight) / total).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +136,9 @@ mod tests {
             hits[usize::try_from(chosen.id.0).unwrap()] += 1;
         }
         assert_eq!(hits, [0, 3000, 1000, 0]);
+        assert_eq!(shares(&[3, 1, 0]), [0.75, 0.25, 0.0]);
+        assert_eq!(shares(&[0, 0]), [0.5, 0.5]);
+        assert_eq!(shares(&[]), [] as [f64; 0]);
         assert_eq!(
             select(&channels, &model, &[ChannelId(1), ChannelId(2)], 7).unwrap().id,
             ChannelId(3)

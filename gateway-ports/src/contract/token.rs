@@ -41,6 +41,7 @@ pub(super) async fn insert_then_find(store: &Store) {
     assert_eq!(principal.token, token);
     let user = store.users.find(owner).await.unwrap().unwrap();
     assert_eq!(principal.user, user);
+    assert_eq!(store.tokens.find_any(id).await.unwrap().unwrap(), principal);
 }
 
 pub(super) async fn what_is_not_there_is_none(store: &Store) {
@@ -49,6 +50,7 @@ pub(super) async fn what_is_not_there_is_none(store: &Store) {
     let found = store.tokens.find_by_digest(&digest(9)).await.unwrap();
     assert_eq!(found, None);
     assert_eq!(store.tokens.find(owner, id).await.unwrap(), None);
+    assert_eq!(store.tokens.find_any(id).await.unwrap(), None);
     let changed = store.tokens.update(owner, id, &change, &entry(TokenUpdate)).await;
     assert_eq!(changed.unwrap(), TokenChanged::NotFound);
     assert!(!store.tokens.delete(owner, id, &entry(TokenDelete)).await.unwrap());

@@ -8,6 +8,7 @@ use crate::{
 use async_trait::async_trait;
 use gateway_domain::{
     CallRecord, CallState, Credits, EndReason, RequestId, Timestamp, TokenCounts,
+    policy::funds::{Purse, afford},
 };
 
 /// A call: open, or closed.
@@ -49,12 +50,7 @@ impl State {
         if over || hold.idempotency_key.is_some() && self.calls.values().any(same) {
             return Some(Refusal::Duplicate);
         }
-        let unlimited = Credits::MAX;
-        let token_left = token.cap.map_or(unlimited, |cap| cap.saturating_sub(token.spent));
-        if user.balance().min(token_left) < hold.least {
-            return Some(Refusal::Exhausted);
-        }
-        (self.free(hold) < hold.least).then_some(Refusal::Held)
+        afford(Purse::of_user(user), Purse::of_token(token), hold.least).err().map(Refusal::from)
     }
 
     /// What the user and the key of a call can still hold. The key may be gone.

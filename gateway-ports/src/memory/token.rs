@@ -1,11 +1,19 @@
 //! API keys in memory.
 
-use super::MemoryStore;
+use super::{MemoryStore, State};
 use crate::{
     AuditEntry, NewToken, Page, Principal, StoreError, TokenChange, TokenChanged, TokenRepository,
 };
 use async_trait::async_trait;
 use gateway_domain::{Credits, KeyDigest, Token, TokenId, UserId};
+
+impl State {
+    /// A key with its user.
+    fn principal(&self, token: &Token) -> Option<Principal> {
+        let user = self.users.get(&token.user_id)?.user.clone();
+        Some(Principal { user, token: token.clone() })
+    }
+}
 
 #[async_trait]
 impl TokenRepository for MemoryStore {
@@ -53,16 +61,17 @@ impl TokenRepository for MemoryStore {
     async fn find_by_digest(&self, digest: &KeyDigest) -> Result<Option<Principal>, StoreError> {
         let state = self.state();
         let token = state.tokens.values().find(|t| t.digest == *digest);
-        Ok(token.and_then(|token| {
-            let user = state.users.get(&token.user_id)?.user.clone();
-            let token = token.clone();
-            Some(Principal { user, token })
-        }))
+        Ok(token.and_then(|token| state.principal(token)))
     }
 
     async fn find(&self, owner: UserId, id: TokenId) -> Result<Option<Token>, StoreError> {
         let state = self.state();
         Ok(state.tokens.get(&id).filter(|t| t.user_id == owner).cloned())
+    }
+
+    async fn find_any(&self, id: TokenId) -> Result<Option<Principal>, StoreError> {
+        let state = self.state();
+        Ok(state.tokens.get(&id).and_then(|token| state.principal(token)))
     }
 
     async fn list(&self, owner: UserId, page: Page) -> Result<Vec<Token>, StoreError> {
