@@ -1,13 +1,37 @@
-//! What holds for every number of the OpenAPI document, said in it once.
+//! The OpenAPI document, made from the handlers; and what holds for every number of it, said once.
 
-use crate::wire::MOST_EXACT;
+use crate::{routes::documented, wire::MOST_EXACT};
 use serde_json::{Map, Value};
-use utoipa::openapi::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_axum::router::OpenApiRouter;
 
-/// The document as it is served: every whole number of 64 bits lies within what all stores and JSON
-/// readers keep exactly, and ids are not negative.
-pub(crate) fn finish(document: &OpenApi) -> Value {
-    let mut document = serde_json::to_value(document).unwrap_or_default();
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Gateway", description = "An LLM API gateway: one OpenAI API, accounts and quota in front of many providers", license(name = "MIT")),
+    modifiers(&Credentials)
+)]
+struct Document;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_with(Default::default);
+        for name in ["login", "api_key"] {
+            let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+            components.add_security_scheme(name, scheme);
+        }
+    }
+}
+
+/// The OpenAPI document, made from the handlers. Every whole number of 64 bits lies within what all
+/// stores and JSON readers keep exactly, and ids are not negative.
+pub fn openapi() -> Value {
+    let router = OpenApiRouter::with_openapi(Document::openapi()).merge(documented());
+    let mut document = serde_json::to_value(router.into_openapi()).unwrap_or_default();
     bound(&mut document, "");
     document
 }

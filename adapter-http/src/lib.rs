@@ -36,9 +36,10 @@ mod sse;
 mod tokens;
 mod wire;
 
+pub use document::openapi;
 pub use extract::ClientAddress;
 pub use pipeline::AllowedOrigins;
-pub use routes::{error_response, openapi, router};
+pub use routes::{error_response, router};
 
 use gateway_app::Gateway;
 use std::{sync::Arc, time::Duration};

@@ -63,8 +63,20 @@ pub(crate) fn stamp() -> Result<String> {
 /// A package's script, run by Node: `binaryen/bin/wasm-opt`.
 pub(crate) fn script(path: impl AsRef<Path>) -> Command {
     let mut command = process::tool(NODE);
-    command.arg(folder().join(path));
+    command.arg(package(path));
     command
+}
+
+/// A short program, run by Node.
+pub(crate) fn program(text: &str) -> Command {
+    let mut command = process::tool(NODE);
+    command.args(["-e", text]);
+    command
+}
+
+/// Where a package is, or something in it.
+pub(crate) fn package(path: impl AsRef<Path>) -> PathBuf {
+    folder().join(path)
 }
 
 #[cfg(test)]

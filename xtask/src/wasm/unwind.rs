@@ -22,6 +22,9 @@ const PREFIX_VARIABLE: &str = "GATEWAY_WASM_PREFIX";
 /// How the library is built. Link-time optimisation of a Worker needs its bitcode.
 const FLAGS: &str = "-Cpanic=unwind -Cembed-bitcode=yes";
 const CRATES: &str = "-Zbuild-std=std,panic_unwind";
+/// The library has smaller ways to do some things, and traces of panics are of no use in a Worker.
+const FEATURES: &str = "-Zbuild-std-features=panic-unwind,optimize_for_size";
+const PROFILE: &str = "[profile.release]\nopt-level = \"z\"\ncodegen-units = 1\n";
 
 /// A library that is ready.
 #[derive(Debug)]
@@ -73,7 +76,8 @@ fn stamp_file(sysroot: &Path) -> PathBuf {
 /// A folder for each compiler and way of building, so that checkouts with different compilers
 /// do not take turns in building.
 fn name(version: &str) -> String {
-    let digest = digest::hex(format!("{version}\n{FLAGS}\n{CRATES}").as_bytes());
+    let digest =
+        digest::hex(format!("{version}\n{FLAGS}\n{CRATES}\n{FEATURES}\n{PROFILE}").as_bytes());
     format!("unwind-{}", digest.get(..12).unwrap_or(&digest))
 }
 
@@ -93,10 +97,11 @@ fn build_std(compiler: Compiler, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("src"))?;
     fs::write(folder.join("src").join("lib.rs"), "#![no_std]\n")?;
     let manifest = folder.join("Cargo.toml");
-    fs::write(&manifest, "[package]\nname = \"only-std\"\nedition = \"2021\"\n\n[workspace]\n")?;
+    let package = "[package]\nname = \"only-std\"\nedition = \"2021\"\n\n[workspace]\n\n";
+    fs::write(&manifest, format!("{package}{PROFILE}"))?;
     let mut command = compiler.cargo();
     command
-        .args(["build", "--quiet", "--release", "--target", TARGET, CRATES])
+        .args(["build", "--quiet", "--release", "--target", TARGET, CRATES, FEATURES])
         .arg("--manifest-path")
         .arg(&manifest)
         .arg("--target-dir")

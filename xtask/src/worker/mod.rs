@@ -2,7 +2,7 @@
 //! `index_bg.wasm`.
 //!
 //! cargo builds the crate, wasm-bindgen writes the JavaScript around it, all JavaScript becomes
-//! one module with the Worker's entry, a release is made smaller by wasm-opt, and both files are
+//! one module with the Worker's entry, a release is made smaller by esbuild and wasm-opt, and both files are
 //! put into the output folder at once. A build of what is built already ends after cargo.
 
 mod bind;
@@ -96,7 +96,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !fresh.is_that_of(&stamp, &out) {
         let bound = bind::run(&compiled, !release)?;
         let script = join::run(&bound)?;
-        let wasm = if release { optimize::run(&work, &bound.wasm)? } else { bound.wasm };
+        let (script, wasm) = if release {
+            (optimize::script(&work, &script)?, optimize::wasm(&work, &bound.wasm)?)
+        } else {
+            (script, bound.wasm)
+        };
         let files = [(output::SCRIPT, script.as_bytes()), (output::WASM, wasm.as_slice())];
         output::swap(&out, files, |new| {
             let sizes = output::sizes(new)?;

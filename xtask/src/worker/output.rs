@@ -14,9 +14,8 @@ pub(super) const SCRIPT: &str = "index.js";
 pub(super) const WASM: &str = "index_bg.wasm";
 
 /// What a release may weigh, compressed: a third of what Cloudflare takes on the free plan, and
-/// cold starts grow with it. It was a million until the providers of other dialects came, and is
-/// to be that again.
-const LIMIT: u64 = 1_100_000;
+/// cold starts grow with it.
+const LIMIT: u64 = 1_000_000;
 
 /// Keeps other builds away from the working folder until the file is dropped.
 pub(super) fn lock(work: &Path) -> Result<File> {
@@ -97,8 +96,8 @@ pub(super) fn sizes(out: &Path) -> Result<Sizes> {
     const PROGRAM: &str = "const fs = require('fs'), zlib = require('zlib'); \
         for (const path of process.argv.slice(1)) { const bytes = fs.readFileSync(path); \
         console.log(bytes.length, zlib.gzipSync(bytes, { level: 9 }).length); }";
-    let mut command = process::tool(npm::NODE);
-    command.args(["-e", PROGRAM]).arg(out.join(SCRIPT)).arg(out.join(WASM));
+    let mut command = npm::program(PROGRAM);
+    command.arg(out.join(SCRIPT)).arg(out.join(WASM));
     let text = process::output(&mut command)?;
     read_sizes(&text).with_context(|| format!("node says `{}` about two files", text.trim()))
 }
