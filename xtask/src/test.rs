@@ -137,6 +137,7 @@ fn crashes(counts: &Cell<Counts>) -> Result<()> {
 }
 
 fn e2e_tests(counts: &Cell<Counts>, runtime: Runtime) -> Result<()> {
+    npm::ensure()?;
     let python = venv::python()?;
     ensure!(
         python.exists(),
