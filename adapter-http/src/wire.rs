@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod channel;
 pub(crate) mod explain;
+pub(crate) mod health;
 pub(crate) mod price;
 pub(crate) mod token;
 pub(crate) mod usage;

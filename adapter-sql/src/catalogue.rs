@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod books;
 pub mod channel;
+pub mod health;
 pub mod ledger;
 pub mod login;
 pub mod price;
@@ -23,6 +24,7 @@ pub const ALL: &[&[&str]] = &[
     user::ALL,
     token::ALL,
     channel::ALL,
+    health::ALL,
     usage::ALL,
     ledger::ALL,
     books::ALL,

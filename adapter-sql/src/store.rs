@@ -1,8 +1,8 @@
 //! All repositories of one SQL store, together.
 
 use crate::{
-    SqlAudit, SqlBooks, SqlChannels, SqlExecutor, SqlLogins, SqlPrices, SqlSettings, SqlTokens,
-    SqlUsage, SqlUsers,
+    SqlAudit, SqlBooks, SqlChannels, SqlExecutor, SqlHealth, SqlLogins, SqlPrices, SqlSettings,
+    SqlTokens, SqlUsage, SqlUsers,
 };
 use gateway_ports::{Ledger, Store};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ pub fn store<E: SqlExecutor + 'static>(executor: &Arc<E>, ledger: Arc<dyn Ledger
         users: Arc::new(SqlUsers::new(Arc::clone(executor))),
         tokens: Arc::new(SqlTokens::new(Arc::clone(executor))),
         channels: Arc::new(SqlChannels::new(Arc::clone(executor))),
+        health: Arc::new(SqlHealth::new(Arc::clone(executor))),
         usage: Arc::new(SqlUsage::new(Arc::clone(executor))),
         ledger,
         books: Arc::new(SqlBooks::new(Arc::clone(executor))),

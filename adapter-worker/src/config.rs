@@ -2,6 +2,8 @@
 
 use adapter_http::{AllowedOrigins, HttpOptions};
 use gateway_app::{Config, Drain, Timeouts, variables};
+use gateway_domain::policy::{breaker::BreakerRules, retry::RetryRules};
+use gateway_ports::HealthScope;
 use secrecy::SecretString;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
@@ -71,6 +73,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         self.parsed(name, parse, default)
     }
 
+    fn small(&self, name: &'static str, default: u32) -> Result<u32, BadVariable> {
+        self.number(name, default.into()).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
     fn millis(&self, name: &'static str, default: Duration) -> Result<Duration, BadVariable> {
         let default = u64::try_from(default.as_millis()).unwrap_or(u64::MAX);
         self.number(name, default).map(Duration::from_millis)
@@ -104,6 +110,18 @@ impl Options {
             mid_stream: read.millis("DRAIN_MS", Duration::from_secs(20))?,
             at_once: Drain::default().at_once,
         };
+        let breaker = BreakerRules {
+            failures: read.small("BREAKER_FAILURES", defaults.breaker.failures)?.max(1),
+            cooldown: read.millis("BREAKER_COOLDOWN_MS", defaults.breaker.cooldown)?,
+            most_cooldown: read
+                .millis("BREAKER_MAX_COOLDOWN_MS", defaults.breaker.most_cooldown)?,
+            rate_limited: read.millis("RATE_LIMIT_COOLDOWN_MS", defaults.breaker.rate_limited)?,
+            ..defaults.breaker
+        };
+        let retry = RetryRules {
+            percent: read.small("RETRY_BUDGET_PERCENT", defaults.retry.percent)?,
+            per_second: read.small("RETRY_BUDGET_PER_SECOND", defaults.retry.per_second)?,
+        };
         let hours = read.number("TOKEN_EXPIRY_HOURS", defaults.session_life.as_secs() / 3600)?;
         let closed = !defaults.registration_open;
         let config = Config {
@@ -129,6 +147,10 @@ impl Options {
             )?,
             retention: read.parsed("RETENTION_DAYS", variables::retention, defaults.retention)?,
             drain,
+            breaker,
+            retry,
+            // Isolates share nothing else.
+            health_scope: HealthScope::Store,
             allow_loopback: read.parsed(
                 "ALLOW_LOOPBACK_UPSTREAMS",
                 variables::switch,
@@ -178,6 +200,7 @@ mod tests {
         assert_eq!(options.config.session_life, native.session_life);
         assert_eq!(options.config.registration_open, native.registration_open);
         assert_eq!(options.config.new_user_quota, native.new_user_quota);
+        assert_eq!(options.config.breaker, native.breaker);
         assert!(options.config.admin_password.is_none());
     }
 
@@ -190,6 +213,9 @@ mod tests {
             ("UNPRICED_MODELS", "refuse"),
             ("NEW_USER_QUOTA", "7"),
             ("LOG_LEVEL", "debug"),
+            ("BREAKER_FAILURES", "3"),
+            ("BREAKER_COOLDOWN_MS", "400"),
+            ("RETRY_BUDGET_PERCENT", "7"),
         ])
         .unwrap();
         assert_eq!(options.config.timeouts.idle, Duration::from_secs(3));
@@ -198,6 +224,9 @@ mod tests {
         assert_eq!(options.config.unpriced_models, UnpricedModels::Refuse);
         assert_eq!(options.config.new_user_quota.units(), 7);
         assert_eq!(options.log_level, LevelFilter::DEBUG);
+        assert_eq!(options.config.breaker.failures, 3);
+        assert_eq!(options.config.breaker.cooldown, Duration::from_millis(400));
+        assert_eq!(options.config.retry, RetryRules { percent: 7, per_second: 10 });
     }
 
     #[test]

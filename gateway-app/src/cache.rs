@@ -52,6 +52,7 @@ mod tests {
             channels: Vec::new(),
             settings: Settings::default(),
             prices: PriceTable::default(),
+            health: gateway_ports::Verdicts::default(),
         }));
         let ttl = Duration::from_secs(10);
         cache.put(SnapshotKey::Routing, copy.clone(), ttl).await;

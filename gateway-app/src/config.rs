@@ -1,7 +1,10 @@
 //! What an operator configures. Where the values come from is the runtime's business.
 
-use gateway_domain::{Credits, policy::estimate::DEFAULT_COMPLETION};
-use gateway_ports::UnpricedModels;
+use gateway_domain::{
+    Credits,
+    policy::{breaker::BreakerRules, estimate::DEFAULT_COMPLETION, retry::RetryRules},
+};
+use gateway_ports::{HealthScope, UnpricedModels};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -77,6 +80,13 @@ pub struct Config {
     pub charge_prompt_on_abort: bool,
     /// How far an upstream is listened to when its client is gone.
     pub drain: Drain,
+    /// When a channel that fails is left alone, and for how long. How long its probe is waited for
+    /// follows from the timeouts.
+    pub breaker: BreakerRules,
+    /// How many calls may be tried on another channel.
+    pub retry: RetryRules,
+    /// Whom this process tells what it finds out about channels.
+    pub health_scope: HealthScope,
     /// How long calls are kept one by one, unless the settings say otherwise; the sums of their
     /// days are kept for ever.
     pub retention: Duration,
@@ -100,6 +110,9 @@ impl Default for Config {
             default_completion: DEFAULT_COMPLETION,
             charge_prompt_on_abort: true,
             drain: Drain::default(),
+            breaker: BreakerRules::default(),
+            retry: RetryRules::default(),
+            health_scope: HealthScope::default(),
             retention: Duration::from_hours(24 * 90),
             allow_loopback: false,
             snapshot_ttl: Duration::from_secs(10),

@@ -208,6 +208,16 @@ impl From<NoChannel> for GatewayError {
                 "no_available_channel",
                 "no enabled channel serves this model",
             ),
+            NoChannel::AllFail(wait) => Self::new(
+                ErrorKind::Unavailable,
+                "no_available_channel",
+                "every channel that serves this model fails; it is tried again soon",
+            )
+            .retry_after(wait),
+            NoChannel::Limited(wait) => {
+                Self::from(Fault { retry_after: Some(wait), ..FaultKind::RateLimited.into() })
+            }
+            NoChannel::NotThere => FaultKind::NotFound.into(),
         }
     }
 }
@@ -235,6 +245,13 @@ impl From<Refusal> for GatewayError {
                 "a call with this Idempotency-Key is in flight",
             ),
         }
+    }
+}
+
+/// What is said of a sort of failure where its provider said nothing more.
+impl From<FaultKind> for GatewayError {
+    fn from(kind: FaultKind) -> Self {
+        Fault::from(kind).into()
     }
 }
 
@@ -276,6 +293,9 @@ impl From<Fault> for GatewayError {
             }
             FaultKind::Overloaded => (Unavailable, "overloaded", "the upstream is overloaded"),
             FaultKind::Server => (Upstream, "upstream_error", "the upstream failed"),
+            FaultKind::Conflict => {
+                (Upstream, "upstream_error", "the request met another one at the upstream")
+            }
             FaultKind::Malformed => {
                 (Upstream, "upstream_malformed", "the upstream's answer is not one")
             }
@@ -337,6 +357,7 @@ mod tests {
             (FaultKind::Quota, 429, "insufficient_quota", false),
             (FaultKind::Overloaded, 503, "overloaded", false),
             (FaultKind::Server, 502, "upstream_error", false),
+            (FaultKind::Conflict, 502, "upstream_error", false),
             (FaultKind::Malformed, 502, "upstream_malformed", false),
             (FaultKind::Timeout, 504, "upstream_timeout", false),
             (FaultKind::Unreachable, 502, "upstream_unreachable", false),

@@ -6,12 +6,13 @@
 use crate::{Gateway, GatewayError, gateway::Parts, relay::price};
 use bytes::Bytes;
 use gateway_domain::{
-    Channel, ChannelId, FrozenPrice, ModelCall, Operation, Role, TokenId, User,
+    ChannelId, FrozenPrice, ModelCall, Operation, Role, TokenId, User,
     policy::{
         admission::{admit_model, key_rules},
         estimate::{Reservation, ceiling, reservation},
         funds::{Purse, Short, afford},
-        select::{check_served, select, shares},
+        plan::{Plan, Skip},
+        select::{View, check_served, shares},
     },
 };
 use gateway_ports::{Principal, Refusal, Routing};
@@ -50,6 +51,8 @@ pub struct Candidate {
     pub upstream_model: String,
     /// Its weight.
     pub weight: u32,
+    /// Whether the call would be the one that sees whether it works again.
+    pub probe: bool,
     /// Its share of the calls that reach its tier.
     pub share: f64,
 }
@@ -61,17 +64,6 @@ pub struct Tier {
     pub priority: i64,
     /// The channels, one of which is tried first, by their shares.
     pub channels: Vec<Candidate>,
-}
-
-/// Why a channel would not be tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Skip {
-    /// It is disabled.
-    Disabled,
-    /// It does not serve the model.
-    NotServed,
-    /// It is not chosen for now.
-    Unavailable,
 }
 
 /// A channel that would not be tried.
@@ -171,6 +163,8 @@ fn explain(
     told.rule("model_served", call.map(|call| check_served(&routing.channels, &call.model)));
     told.rule("model_allowed", call.map(|call| admit_model(token, &call.model)));
     let price = told.rule("model_priced", call.map(|call| price(parts, routing, call)));
+    let available = call.map(|call| parts.check_available(routing, &call.model));
+    told.rule("channel_available", available);
     let completion = parts.config.default_completion;
     let needed = call.zip(price).map(|(call, p)| reservation(call, completion, &p.price));
     let (balance, cap) = (Purse::of_user(user), Purse::of_token(token));
@@ -182,7 +176,7 @@ fn explain(
     let held = free.filter(|free| *free != Err(Short::Exhausted));
     let free = told.rule("held", held.map(|free| free.map_err(Refusal::from)));
     if let Some(call) = call {
-        (told.tiers, told.skipped) = channels(routing, call);
+        (told.tiers, told.skipped) = channels(parts, routing, call);
     }
     told.cost = call.zip(price).zip(needed).map(|((call, price), reservation)| {
         let held = free.map(|free| free.min(reservation.amount));
@@ -202,16 +196,19 @@ fn exhausted(free: Result<gateway_domain::Credits, Short>) -> Result<(), Refusal
 }
 
 /// The channels in the order in which the relay would choose them if each failed, and the others.
-fn channels(routing: &Routing, call: &ModelCall) -> (Vec<Tier>, Vec<Skipped>) {
-    let mut tried = Vec::new();
+fn channels(parts: &Parts, routing: &Routing, call: &ModelCall) -> (Vec<Tier>, Vec<Skipped>) {
+    let health = parts.watch.health();
+    let now = parts.runtime.clock.now();
+    let Plan { order, skipped } = View::new(&routing.channels, &call.model, &health, now).plan(0);
     let mut tiers: Vec<Tier> = Vec::new();
-    while let Some(channel) = select(&routing.channels, &call.model, &tried, 0) {
-        tried.push(channel.id);
+    for planned in order {
+        let channel = planned.channel;
         let candidate = Candidate {
             id: channel.id,
             name: channel.name.clone(),
             upstream_model: channel.model_mapping.upstream(&call.model).to_string(),
             weight: channel.weight,
+            probe: planned.probe.is_some(),
             share: 0.0,
         };
         match tiers.last_mut().filter(|tier| tier.priority == channel.priority) {
@@ -225,21 +222,10 @@ fn channels(routing: &Routing, call: &ModelCall) -> (Vec<Tier>, Vec<Skipped>) {
             channel.share = share;
         }
     }
-    let others = routing.channels.iter().filter(|channel| !tried.contains(&channel.id));
-    let skipped = others.map(|channel| Skipped {
+    let skipped = skipped.into_iter().map(|(channel, why)| Skipped {
         id: channel.id,
         name: channel.name.clone(),
-        why: why_skipped(channel, call),
+        why,
     });
     (tiers, skipped.collect())
-}
-
-fn why_skipped(channel: &Channel, call: &ModelCall) -> Skip {
-    if !channel.serves(&call.model) {
-        Skip::NotServed
-    } else if channel.enabled {
-        Skip::Unavailable
-    } else {
-        Skip::Disabled
-    }
 }

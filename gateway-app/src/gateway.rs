@@ -1,12 +1,12 @@
 //! The gateway as one value: its parts, and how they are put together.
 
-use crate::{Config, SessionKey, Vault, relay::drain::Listeners};
-use gateway_domain::{RequestId, Timestamp};
+use crate::{Config, SessionKey, Vault, health::Watch, relay::drain::Listeners};
+use gateway_domain::{RequestId, Timestamp, policy::breaker::BreakerRules};
 use gateway_ports::{
     Background, Clock, Entropy, PasswordHasher, Providers, Routing, Snapshot, SnapshotCache,
     SnapshotKey, Store, StoreError, Timer, Upstream,
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// What a runtime gives.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) vault: Vault,
     /// Answers that are listened to although their clients are gone.
     pub(crate) listeners: Listeners,
+    /// Which channels fail.
+    pub(crate) watch: Watch,
 }
 
 /// A part that a gateway cannot do without was not given.
@@ -114,7 +116,11 @@ impl GatewayBuilder {
     /// # Errors
     /// [`MissingPart`] names a part that was not given.
     pub fn build(self) -> Result<Gateway, MissingPart> {
+        // A probe that did not fail by then never will.
+        let probe = self.config.timeouts.first_byte + Duration::from_secs(10);
+        let breaker = BreakerRules { probe, ..self.config.breaker };
         Ok(Gateway(Arc::new(Parts {
+            watch: Watch::new(breaker, self.config.retry),
             config: self.config,
             store: self.store.ok_or(MissingPart("store"))?,
             cache: self.cache.ok_or(MissingPart("cache"))?,
@@ -172,12 +178,15 @@ impl Parts {
     /// Channels and settings: a copy if one is at hand.
     pub(crate) async fn routing(&self) -> Result<Arc<Routing>, StoreError> {
         if let Some(Snapshot::Routing(routing)) = self.cache.get(&SnapshotKey::Routing).await {
+            self.watch.adopt(&routing.health);
             return Ok(routing);
         }
         let channels = self.store.channels.list().await?.into_iter().map(Arc::new).collect();
         let settings = self.store.settings.load().await?;
         let (_, prices) = self.store.prices.load().await?;
-        let routing = Arc::new(Routing { channels, settings, prices });
+        let health = self.board().await;
+        self.watch.adopt(&health);
+        let routing = Arc::new(Routing { channels, settings, prices, health });
         self.cache
             .put(SnapshotKey::Routing, Snapshot::Routing(routing.clone()), self.config.snapshot_ttl)
             .await;

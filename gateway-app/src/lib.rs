@@ -12,6 +12,7 @@ pub mod config;
 pub mod error;
 pub mod explain;
 pub mod gateway;
+pub mod health;
 pub mod housekeeping;
 pub mod manage;
 pub mod models;

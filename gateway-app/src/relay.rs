@@ -8,6 +8,7 @@ pub(crate) mod attempt;
 pub(crate) mod drain;
 mod exit;
 mod stream;
+mod turn;
 
 pub use stream::RelayStream;
 
@@ -18,7 +19,7 @@ use exit::Exit;
 use futures_util::future::{Either, select};
 use gateway_domain::{
     EndReason, Fault, FaultKind, FrozenPrice, ModelCall, Price, Timestamp,
-    policy::{admission, estimate, select as policy_select},
+    policy::{admission, breaker::Sign, estimate, select::check_served},
     price,
     relay::{CallFacts, Next, Relay},
 };
@@ -53,12 +54,14 @@ impl Gateway {
     ) -> Result<Relayed, GatewayError> {
         let parts = &self.0;
         let routing = parts.routing().await?;
-        policy_select::check_served(&routing.channels, &call.model)?;
+        check_served(&routing.channels, &call.model)?;
         admission::admit_model(&principal.token, &call.model)?;
         let price = price(parts, &routing, &call).inspect_err(|_| {
             let model = call.model.as_str();
             tracing::warn!(model, "a call was refused because its model has no price");
         })?;
+        parts.check_available(&routing, &call.model)?;
+        parts.watch.budget().deposit(context.started);
         let facts = CallFacts {
             request_id: context.request_id.clone(),
             user_id: principal.user.id,
@@ -170,29 +173,33 @@ async fn run(
     let mut tried = Vec::new();
     let mut last: Option<Fault> = None;
     loop {
-        let bytes = parts.runtime.entropy.bytes();
-        let random = bytes.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
-        let Some(channel) = policy_select::select(&routing.channels, &call.model, &tried, random)
-        else {
-            let error = last
-                .map_or_else(|| policy_select::NoChannel::NoneEnabled.into(), GatewayError::from);
-            return Err(refuse(exit, error));
+        let chosen = turn::choose(parts, &routing, &call.model, &mut tried).await;
+        let (channel, mut turn) = match chosen {
+            Ok(chosen) => chosen,
+            Err(none) => {
+                let error = last.map_or_else(|| none.into(), GatewayError::from);
+                return Err(refuse(exit, error));
+            }
         };
-        tried.push(channel.id);
         let upstream_model = channel.model_mapping.upstream(&call.model);
         exit.relay().send(channel.id, upstream_model.as_str());
-        let fault = match attempt::attempt(parts, channel, call, &mut exit).await {
+        let fault = match attempt::attempt(parts, &channel, call, &mut exit).await {
             Ok(Attempted { outcome, dropped }) => {
                 let reply = match outcome {
-                    Outcome::Whole(answer) => whole(parts, exit, answer),
+                    Outcome::Whole(answer) => {
+                        turn.hear(Sign::Fine);
+                        whole(parts, exit, answer)
+                    }
                     Outcome::Stream(opened) => {
-                        Reply::Stream(Box::new(RelayStream::new(opened, exit)))
+                        turn.hear(Sign::Began);
+                        Reply::Stream(Box::new(RelayStream::new(opened, exit, turn)))
                     }
                 };
                 return Ok(Relayed { reply, dropped });
             }
             Err(fault) => fault,
         };
+        turn.failed(&fault);
         tracing::warn!(
             request_id = %exit.relay().facts().request_id,
             channel_id = channel.id.0,
@@ -203,18 +210,29 @@ async fn run(
         let next = exit.relay().fail(fault.kind);
         let started = exit.relay().facts().started;
         let out_of_time = left(parts, started, parts.config.timeouts.total).is_zero();
-        // For nobody, no other channel is tried.
-        if next == Next::GiveUp || out_of_time || exit.is_gone() {
+        if !fault.kind.is_retryable() {
             return Err(refuse(exit, fault.into()));
         }
-        last = Some(worse(last, fault));
+        let told = worse(last, fault);
+        // For nobody, no other channel is tried.
+        if next == Next::GiveUp || out_of_time || exit.is_gone() {
+            return Err(refuse(exit, told.into()));
+        }
+        last = Some(told);
     }
 }
 
-/// Of two channels' faults the one that tells the caller more: that it may help to wait.
-fn worse(last: Option<Fault>, fault: Fault) -> Fault {
+/// Of two channels' faults the one that tells the caller more: that it may help to wait, and how
+/// long until the first of them takes calls.
+fn worse(last: Option<Fault>, mut fault: Fault) -> Fault {
     match last {
-        Some(last) if last.kind == FaultKind::RateLimited => last,
+        Some(last) if last.kind == FaultKind::RateLimited => {
+            if fault.kind != FaultKind::RateLimited {
+                return last;
+            }
+            fault.retry_after = fault.retry_after.min(last.retry_after);
+            fault
+        }
         _ => fault,
     }
 }

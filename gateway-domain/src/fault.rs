@@ -47,7 +47,10 @@ pub enum FaultKind {
     Overloaded,
     /// The upstream failed (other 5xx). Another channel is tried.
     Server,
-    /// The answer is not what the dialect says: HTML, an empty body, a cut answer. Another channel is tried.
+    /// The request met another one (409). Another channel is tried, once.
+    Conflict,
+    /// The answer is not what the dialect says: HTML, an empty body, a cut answer. Another channel
+    /// is tried, once.
     Malformed,
     /// The answer was a redirect, which is never followed. Another channel is tried.
     Redirect,
@@ -64,10 +67,22 @@ impl Fault {
     }
 }
 
+/// A fault about which the provider said nothing at all.
+impl From<FaultKind> for Fault {
+    fn from(kind: FaultKind) -> Self {
+        Self::new(kind, String::new())
+    }
+}
+
 impl FaultKind {
     /// Whether another channel might do better.
     pub fn is_retryable(self) -> bool {
         !matches!(self, Self::TooLarge | Self::Rejected)
+    }
+
+    /// Whether it is worth a single other channel, and no third.
+    pub fn is_retryable_once(self) -> bool {
+        matches!(self, Self::Malformed | Self::Conflict)
     }
 
     /// The fault of an answer's HTTP status; `None` for a success.
@@ -84,8 +99,10 @@ impl FaultKind {
             408 | 504 | 522 | 524 => Self::Timeout,
             413 => Self::TooLarge,
             429 => Self::RateLimited,
-            // A conflict is not of the caller's making, and 499 is a connection that was given up.
-            409 | 499 => Self::Server,
+            // It is not of the caller's making.
+            409 => Self::Conflict,
+            // A connection that was given up.
+            499 => Self::Server,
             400..=499 => Self::Rejected,
             503 | 529 => Self::Overloaded,
             500..=599 => Self::Server,

@@ -117,7 +117,10 @@ impl Relay {
         self.failures.extend(self.channel.map(|channel| FailedAttempt(channel, fault)));
         self.reported = None;
         self.produced = TextSize::default();
-        if fault.is_retryable() && self.attempts < MOST_ATTEMPTS {
+        let again =
+            self.failures.iter().filter(|FailedAttempt(_, before)| *before == fault).count();
+        let enough = fault.is_retryable_once() && again > 1;
+        if fault.is_retryable() && !enough && self.attempts < MOST_ATTEMPTS {
             Next::TryAnother
         } else {
             Next::GiveUp
@@ -254,6 +257,14 @@ mod tests {
         let mut call = relay();
         call.send(ChannelId(1), "up");
         assert_eq!(call.fail(FaultKind::Rejected), Next::GiveUp);
+
+        for once in [FaultKind::Malformed, FaultKind::Conflict] {
+            let mut call = relay();
+            call.send(ChannelId(1), "up");
+            assert_eq!(call.fail(once), Next::TryAnother);
+            call.send(ChannelId(2), "up");
+            assert_eq!(call.fail(once), Next::GiveUp);
+        }
 
         let mut call = relay();
         call.send(ChannelId(1), "up");

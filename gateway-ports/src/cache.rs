@@ -3,7 +3,7 @@
 //! Never balances as a basis of decisions: the ledger looks again. Best effort: a cache may forget
 //! anything at any time, and must survive having nothing.
 
-use crate::Settings;
+use crate::{Settings, Verdicts};
 use async_trait::async_trait;
 use gateway_domain::{Channel, KeyDigest, PriceTable, Token, User};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct Routing {
     pub settings: Settings,
     /// The operator's prices.
     pub prices: PriceTable,
+    /// Which channels fail, as far as others know.
+    #[serde(default)]
+    pub health: Verdicts,
 }
 
 /// What a copy is of.

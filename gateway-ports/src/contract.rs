@@ -13,6 +13,7 @@ mod audit;
 mod books;
 mod channel;
 mod fixture;
+mod health;
 mod ledger;
 mod ledger_refusals;
 mod login;
@@ -92,6 +93,16 @@ pub const CASES: &[Case] = cases! {
         an_update_changes_only_what_it_names,
         everything_can_be_changed,
         a_deleted_channel_is_gone,
+    }
+    health {
+        a_verdict_is_read_as_it_was_written,
+        an_expired_verdict_is_gone,
+        a_verdict_replaces_only_the_one_that_it_names,
+        of_racing_verdicts_one_counts,
+        a_verdict_that_is_delivered_twice_counts_once,
+        what_is_cleared_is_gone_unless_it_changed,
+        a_verdict_about_an_earlier_channel_is_replaced,
+        a_channel_that_is_saved_or_deleted_has_no_verdicts,
     }
     ledger {
         a_hold_shows_in_user_and_key,

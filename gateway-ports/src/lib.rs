@@ -15,6 +15,7 @@ pub mod channel;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod error;
+pub mod health;
 pub mod ledger;
 pub mod login;
 #[cfg(feature = "memory")]
@@ -35,6 +36,7 @@ pub use books::{Books, Mismatch};
 pub use cache::{Principal, Routing, Snapshot, SnapshotCache, SnapshotKey};
 pub use channel::{ChannelChange, ChannelRepository, NewChannel};
 pub use error::StoreError;
+pub use health::{HealthBoard, HealthScope, Verdicts};
 pub use ledger::{
     BalanceChange, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Refusal, Reserved, Settled,
 };

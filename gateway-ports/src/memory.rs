@@ -7,6 +7,7 @@ mod audit;
 mod books;
 mod cache;
 mod channel;
+mod health;
 mod ledger;
 mod login;
 mod price;
@@ -21,7 +22,8 @@ pub use runtime::{CollectedTasks, ManualClock, NeverTimer, PlainHasher, SeededEn
 
 use crate::{AuditRecord, Grant, Page, Settings, Store};
 use gateway_domain::{
-    CallRecord, Channel, ChannelId, PriceTable, RequestId, Timestamp, Token, TokenId, User, UserId,
+    CallRecord, Channel, ChannelId, ModelName, PriceTable, RequestId, Timestamp, Token, TokenId,
+    User, UserId, policy::health::Verdict,
 };
 use ledger::Call;
 use std::{
@@ -38,6 +40,7 @@ struct State {
     users: BTreeMap<UserId, StoredUser>,
     tokens: BTreeMap<TokenId, Token>,
     channels: BTreeMap<ChannelId, Channel>,
+    verdicts: BTreeMap<(ChannelId, Option<ModelName>), Verdict>,
     calls: BTreeMap<RequestId, Call>,
     /// Calls up to this one are in the sums of their days.
     rolled_up_through: Option<RequestId>,
@@ -70,6 +73,7 @@ impl MemoryStore {
             users: Arc::new(self.clone()),
             tokens: Arc::new(self.clone()),
             channels: Arc::new(self.clone()),
+            health: Arc::new(self.clone()),
             usage: Arc::new(self.clone()),
             ledger: Arc::new(self.clone()),
             books: Arc::new(self.clone()),

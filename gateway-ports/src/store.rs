@@ -1,8 +1,8 @@
 //! All repositories of one store, together.
 
 use crate::{
-    AuditLog, Books, ChannelRepository, Ledger, LoginAttempts, PriceRepository, SettingsRepository,
-    TokenRepository, UsageLog, UserRepository,
+    AuditLog, Books, ChannelRepository, HealthBoard, Ledger, LoginAttempts, PriceRepository,
+    SettingsRepository, TokenRepository, UsageLog, UserRepository,
 };
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ pub struct Store {
     pub tokens: Arc<dyn TokenRepository>,
     /// Channels.
     pub channels: Arc<dyn ChannelRepository>,
+    /// Which channels fail.
+    pub health: Arc<dyn HealthBoard>,
     /// Settled calls.
     pub usage: Arc<dyn UsageLog>,
     /// Money.

@@ -31,6 +31,10 @@ DEFAULTS = {
     # An upstream is not listened to for long when its client is gone: what shows that it is, says so.
     "DRAIN_BEFORE_ANSWER_MS": "500",
     "DRAIN_MS": "500",
+    # Tests share a gateway and let upstreams fail as they please; test_breakers.py has one that minds.
+    "BREAKER_FAILURES": "1000000",
+    "RATE_LIMIT_COOLDOWN_MS": "0",
+    "RETRY_BUDGET_PER_SECOND": "1000",
     # Everything a careless log line could give away is to be seen.
     "RUST_LOG": "debug",
     "LOG_FORMAT": "json",

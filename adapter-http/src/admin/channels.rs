@@ -25,7 +25,8 @@ pub(crate) async fn list(
     let (offset, limit) = (usize::try_from(page.offset), usize::try_from(page.limit));
     let channels = app.gateway.channels().await?.into_iter();
     let shown = channels.skip(offset.unwrap_or(usize::MAX)).take(limit.unwrap_or(usize::MAX));
-    Ok(ok(shown.map(ChannelDto::from).collect()))
+    let shown = app.gateway.with_all_health(shown.collect()).await;
+    Ok(ok(shown.into_iter().map(ChannelDto::from).collect()))
 }
 
 /// Make a channel
@@ -49,7 +50,8 @@ pub(crate) async fn show(
     _: Admin,
     Id(id): Id,
 ) -> Result<Envelope<ChannelDto>, ApiError> {
-    Ok(ok(app.gateway.channel(ChannelId(id)).await?.into()))
+    let channel = app.gateway.channel(ChannelId(id)).await?;
+    Ok(ok(app.gateway.with_health(channel).await.into()))
 }
 
 /// Change a channel
@@ -64,7 +66,7 @@ pub(crate) async fn update(
     let request = request.try_into_domain()?;
     let channel =
         app.gateway.update_channel(&admin.user, ChannelId(id), request, &admin.context).await?;
-    Ok(ok(channel.into()))
+    Ok(ok(app.gateway.with_health(channel).await.into()))
 }
 
 /// Delete a channel

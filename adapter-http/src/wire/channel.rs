@@ -1,11 +1,13 @@
 //! Channels on the wire.
 
-use super::enabled;
+use super::{enabled, health::HealthDto};
 use gateway_app::{
     GatewayError,
     manage::{channel_test::ChannelTest, channels::ChannelRequest},
 };
-use gateway_domain::{Channel, FaultKind, ModelMapping, ModelName, ModelSet, ProviderKind};
+use gateway_domain::{
+    Channel, FaultKind, ModelMapping, ModelName, ModelSet, ProviderKind, policy::health::Report,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,12 +35,13 @@ pub(crate) struct ChannelDto {
     status: i64,
     priority: i64,
     weight: u32,
+    health: HealthDto,
     created_at: String,
     updated_at: String,
 }
 
-impl From<Channel> for ChannelDto {
-    fn from(channel: Channel) -> Self {
+impl From<(Channel, Report)> for ChannelDto {
+    fn from((channel, health): (Channel, Report)) -> Self {
         Self {
             id: channel.id.0,
             name: channel.name,
@@ -51,6 +54,7 @@ impl From<Channel> for ChannelDto {
             status: i64::from(channel.enabled),
             priority: channel.priority,
             weight: channel.weight,
+            health: health.into(),
             created_at: channel.created_at.to_rfc3339(),
             updated_at: channel.updated_at.to_rfc3339(),
         }

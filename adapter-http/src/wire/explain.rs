@@ -4,9 +4,13 @@ use super::{RowId, price::PriceDto};
 use bytes::Bytes;
 use gateway_app::{
     GatewayError,
-    explain::{Cost, Explanation, Question, Rule, Skip, Skipped, Tier},
+    explain::{Cost, Explanation, Question, Rule, Skipped, Tier},
 };
-use gateway_domain::{Credits, Operation, TokenId, relay::MOST_ATTEMPTS};
+use gateway_domain::{
+    Credits, Operation, Timestamp, TokenId,
+    policy::{health::HealthState, plan::Skip},
+    relay::MOST_ATTEMPTS,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::net::IpAddr;
@@ -101,6 +105,8 @@ pub(crate) struct CandidateDto {
     name: Option<String>,
     upstream_model: String,
     weight: u32,
+    /// Whether the call would be the one that sees whether the channel works again.
+    probe: bool,
     /// The share of the calls that reach its tier: from 0 to 1.
     share: f64,
 }
@@ -119,8 +125,11 @@ pub(crate) struct SkippedDto {
     /// For admins only.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// `disabled`, `unavailable`, or for admins also `model_not_served`.
+    /// `disabled`; `cooling_down`, `open`, `half_open` or `dead_key` as in a channel's `health`; or
+    /// for admins also `model_not_served`.
     reason: &'static str,
+    /// When that is over, if it passes by itself.
+    until: Option<String>,
 }
 
 /// What a call would cost at most.
@@ -189,17 +198,25 @@ impl ExplanationDto {
                 .skipped
                 .into_iter()
                 .filter(shown)
-                .map(|skipped| SkippedDto {
-                    channel_id: skipped.id.0,
-                    name: for_admin.then_some(skipped.name),
-                    reason: match skipped.why {
-                        Skip::Disabled => "disabled",
-                        Skip::NotServed => "model_not_served",
-                        Skip::Unavailable => "unavailable",
-                    },
-                })
+                .map(|skipped| SkippedDto::new(skipped, for_admin))
                 .collect(),
             cost: told.cost.map(CostDto::from),
+        }
+    }
+}
+
+impl SkippedDto {
+    fn new(skipped: Skipped, for_admin: bool) -> Self {
+        let (reason, until) = match skipped.why {
+            Skip::Disabled => ("disabled", None),
+            Skip::NotServed => ("model_not_served", None),
+            Skip::Out(trip) => (HealthState::from(trip.state).as_str(), Some(trip.until)),
+        };
+        Self {
+            channel_id: skipped.id.0,
+            name: for_admin.then_some(skipped.name),
+            reason,
+            until: until.filter(|until| *until < Timestamp::MAX).map(Timestamp::to_rfc3339),
         }
     }
 }
@@ -211,6 +228,7 @@ impl TierDto {
             name: for_admin.then_some(channel.name),
             upstream_model: channel.upstream_model,
             weight: channel.weight,
+            probe: channel.probe,
             share: channel.share,
         });
         Self { priority: tier.priority, channels: channels.collect() }

@@ -1,6 +1,6 @@
 //! Statements about channels.
 
-use super::audit::audit;
+use super::{audit::audit, health::HEALTH_CLEAR_CHANNEL};
 use crate::Batch;
 
 macro_rules! channel_columns {
@@ -64,7 +64,8 @@ pub const CHANNEL_DELETE_AUDIT: &str = audit!("?2", "id", " FROM channels WHERE 
 /// [`CHANNEL_INSERT`].
 pub static INSERT: Batch = Batch::once(&[CHANNEL_INSERT, CHANNEL_INSERT_AUDIT]);
 /// [`CHANNEL_UPDATE`].
-pub static UPDATE: Batch = Batch::replayable(&[CHANNEL_UPDATE_AUDIT, CHANNEL_UPDATE]);
+pub static UPDATE: Batch =
+    Batch::replayable(&[CHANNEL_UPDATE_AUDIT, CHANNEL_UPDATE, HEALTH_CLEAR_CHANNEL]);
 /// [`CHANNEL_DELETE`].
 pub static DELETE: Batch = Batch::once(&[CHANNEL_DELETE_AUDIT, CHANNEL_DELETE]);
 

@@ -9,7 +9,10 @@ use adapter_http::{AllowedOrigins, HttpOptions};
 use adapter_sqlite::{SqliteOptions, Synchronous};
 use clap::{Args, ValueEnum};
 use gateway_app::{Config, Drain, Timeouts, variables};
-use gateway_domain::{Credits, SubnetList};
+use gateway_domain::{
+    Credits, SubnetList,
+    policy::{breaker::BreakerRules, retry::RetryRules},
+};
 use gateway_ports::{Providers, UnpricedModels};
 use secrecy::SecretString;
 use std::{
@@ -110,6 +113,24 @@ pub struct ServeArgs {
     /// they used is estimated.
     #[arg(long, env = "DRAIN_AT_ONCE", default_value_t = 64)]
     drain_at_once: usize,
+    /// Failures in a row after which a channel is not called for a model for a while.
+    #[arg(long, env = "BREAKER_FAILURES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    breaker_failures: u32,
+    /// Milliseconds for which that is so the first time. Each trial that fails doubles it.
+    #[arg(long, env = "BREAKER_COOLDOWN_MS", default_value_t = 10_000)]
+    breaker_cooldown_ms: u64,
+    /// Milliseconds for which it is so at most.
+    #[arg(long, env = "BREAKER_MAX_COOLDOWN_MS", default_value_t = 300_000)]
+    breaker_max_cooldown_ms: u64,
+    /// Milliseconds for which a channel is left alone that answers 429 and does not say for how long.
+    #[arg(long, env = "RATE_LIMIT_COOLDOWN_MS", default_value_t = 1000)]
+    rate_limit_cooldown_ms: u64,
+    /// Of a hundred calls so many may be tried on another channel,
+    #[arg(long, env = "RETRY_BUDGET_PERCENT", default_value_t = 20)]
+    retry_budget_percent: u32,
+    /// and so many a second besides.
+    #[arg(long, env = "RETRY_BUDGET_PER_SECOND", default_value_t = 10)]
+    retry_budget_per_second: u32,
     /// Milliseconds for the head of a request.
     #[arg(long, env = "HEADER_TIMEOUT_MS", default_value_t = 10_000)]
     header_timeout_ms: u64,
@@ -172,6 +193,17 @@ impl ServeArgs {
                 before_answer: ms(self.drain_before_answer_ms),
                 mid_stream: ms(self.drain_ms),
                 at_once: self.drain_at_once,
+            },
+            breaker: BreakerRules {
+                failures: self.breaker_failures,
+                cooldown: ms(self.breaker_cooldown_ms),
+                most_cooldown: ms(self.breaker_max_cooldown_ms),
+                rate_limited: ms(self.rate_limit_cooldown_ms),
+                ..BreakerRules::default()
+            },
+            retry: RetryRules {
+                percent: self.retry_budget_percent,
+                per_second: self.retry_budget_per_second,
             },
             allow_loopback: self.allow_loopback_upstreams,
             ..Config::default()

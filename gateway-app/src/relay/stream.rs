@@ -4,10 +4,13 @@ use super::{
     attempt::{fault_of_exchange, timeout},
     drain::listen_on,
     exit::Exit,
+    turn::Turn,
     within,
 };
 use futures_util::{Stream, StreamExt, future::BoxFuture};
-use gateway_domain::{Credits, EndReason, Fault, FaultKind, RequestId, Timestamp};
+use gateway_domain::{
+    Credits, EndReason, Fault, FaultKind, RequestId, Timestamp, policy::breaker::Sign,
+};
 use gateway_ports::{ByteStream, Checkpoint, StoreError, StreamDecoder, StreamEvent};
 use std::{
     collections::VecDeque,
@@ -95,8 +98,8 @@ impl Opened {
 pub struct RelayStream(Option<Box<Answering>>);
 
 impl RelayStream {
-    pub(super) fn new(opened: Opened, exit: Exit) -> Self {
-        Self(Some(Box::new(Answering::new(opened, exit))))
+    pub(super) fn new(opened: Opened, exit: Exit, turn: Turn) -> Self {
+        Self(Some(Box::new(Answering::new(opened, exit, turn))))
     }
 }
 
@@ -139,6 +142,7 @@ impl Drop for RelayStream {
 struct Answering {
     opened: Opened,
     exit: Exit,
+    turn: Turn,
     last_read: Timestamp,
     deadline: Timestamp,
     watch: BoxFuture<'static, ()>,
@@ -155,7 +159,7 @@ struct Checkpoints {
 }
 
 impl Answering {
-    fn new(opened: Opened, mut exit: Exit) -> Self {
+    fn new(opened: Opened, mut exit: Exit, turn: Turn) -> Self {
         let parts = exit.parts().clone();
         let timeouts = parts.config.timeouts;
         let now = parts.runtime.clock.now();
@@ -171,6 +175,7 @@ impl Answering {
                 asked: None,
             },
             exit,
+            turn,
             estimated: false,
             over: false,
         }
@@ -228,6 +233,7 @@ impl Answering {
                     self.opened.pending.push_front(event);
                     return StreamEvent::Estimated(usage.counts);
                 }
+                self.turn.hear(Sign::Fine);
                 self.finish(EndReason::Complete);
             }
             StreamEvent::Failed(fault) => {
@@ -237,6 +243,7 @@ impl Answering {
                     message = fault.message,
                     "an answer broke off"
                 );
+                self.turn.failed(fault);
                 self.over = true;
                 self.exit.end(
                     if at_end { EndReason::UpstreamCut } else { EndReason::UpstreamError },
@@ -330,6 +337,10 @@ impl Answering {
 
     /// The gateway itself ends the answer.
     fn cut(&mut self, reason: EndReason, fault: Fault) -> StreamEvent {
+        // That a call takes too long, or lost its hold, is not the channel's fault.
+        if reason == EndReason::UpstreamIdle {
+            self.turn.failed(&fault);
+        }
         self.over = true;
         self.exit.end(reason, 200);
         StreamEvent::Failed(fault)

@@ -39,6 +39,18 @@ pub(crate) fn gateway(
     clock: &ManualClock,
     tasks: &CollectedTasks,
 ) -> Gateway {
+    seeded(7, config, store, upstream, clock, tasks)
+}
+
+/// A gateway whose chance is its own: processes that share a store must not make the same ids.
+pub(crate) fn seeded(
+    seed: u64,
+    config: Config,
+    store: &Store,
+    upstream: Arc<dyn Upstream>,
+    clock: &ManualClock,
+    tasks: &CollectedTasks,
+) -> Gateway {
     Gateway::builder()
         .config(config)
         .store(store.clone())
@@ -48,7 +60,7 @@ pub(crate) fn gateway(
         .runtime(Runtime {
             clock: Arc::new(clock.clone()),
             timer: Arc::new(clock.clone()),
-            entropy: Arc::new(SeededEntropy::new(7)),
+            entropy: Arc::new(SeededEntropy::new(seed)),
             background: Arc::new(tasks.clone()),
             hasher: Arc::new(PlainHasher),
         })

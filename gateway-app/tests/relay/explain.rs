@@ -2,8 +2,8 @@
 
 use crate::bench::{Bench, CHAT, unreachable};
 use bytes::Bytes;
-use gateway_app::explain::{Explanation, Question, Skip};
-use gateway_domain::{ChannelId, Credits, ModelSet, Operation, TokenId, User};
+use gateway_app::explain::{Explanation, Question};
+use gateway_domain::{ChannelId, Credits, ModelSet, Operation, TokenId, User, policy::plan::Skip};
 use gateway_ports::{AuditAction, AuditEntry, ChannelChange, Page, TokenChange};
 
 /// A bench whose upstream must not be reached, the owner of its key, and the key.
@@ -50,6 +50,7 @@ async fn every_rule_is_asked_in_order_and_nothing_is_held_or_sent() {
         "model_served",
         "model_allowed",
         "model_priced",
+        "channel_available",
         "balance",
         "cap",
         "held",
@@ -70,7 +71,15 @@ async fn what_cannot_be_asked_is_left_open() {
     let told = bench.gateway.explain(&bob, question(id, "{")).await.unwrap();
     assert_eq!(told.denied().unwrap().code, "invalid_json");
     let open: Vec<_> = told.rules.iter().filter(|r| r.outcome.is_none()).map(|r| r.name).collect();
-    let unknown = ["model_served", "model_allowed", "model_priced", "balance", "cap", "held"];
+    let unknown = [
+        "model_served",
+        "model_allowed",
+        "model_priced",
+        "channel_available",
+        "balance",
+        "cap",
+        "held",
+    ];
     assert_eq!(open, unknown);
     assert!(told.cost.is_none() && told.tiers.is_empty());
 }
@@ -113,11 +122,11 @@ async fn the_two_top_questions_are_answered() {
         .unwrap();
     let told = bench.gateway.explain(&bob, question(id, CHAT)).await.unwrap();
     assert_eq!(told.denied().unwrap().code, "insufficient_quota");
-    let money: Vec<_> = outcomes(&told).into_iter().skip(9).collect();
+    let money: Vec<_> = outcomes(&told).into_iter().skip(10).collect();
     assert_eq!(money, [("balance", Some(true)), ("cap", Some(false)), ("held", None)]);
     let dear = r#"{"model":"m","max_tokens":10000000,"messages":[{"role":"user","content":"hi"}]}"#;
     let told = bench.gateway.explain(&bob, question(id, dear)).await.unwrap();
-    assert_eq!(outcomes(&told)[9], ("balance", Some(false)));
+    assert_eq!(outcomes(&told)[10], ("balance", Some(false)));
     assert_eq!(told.cost.unwrap().held, None);
 }
 

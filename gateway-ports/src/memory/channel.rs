@@ -69,6 +69,7 @@ impl ChannelRepository for MemoryStore {
             created_at: old.created_at,
             updated_at: entry.at,
         };
+        state.verdicts.retain(|(channel, _), _| *channel != id);
         state.note(entry, Some(id.0));
         Ok(true)
     }
@@ -77,6 +78,7 @@ impl ChannelRepository for MemoryStore {
         let mut state = self.state();
         let known = state.channels.remove(&id).is_some();
         if known {
+            state.verdicts.retain(|(channel, _), _| *channel != id);
             state.note(entry, Some(id.0));
         }
         Ok(known)
