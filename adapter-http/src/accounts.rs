@@ -22,8 +22,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegisterRequest {
     /// 3 to 32 characters: letters, digits, and . _ - @
+    #[schema(min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9._@-]+$")]
     username: String,
     /// 6 to 128 bytes.
+    #[schema(min_length = 6, max_length = 128)]
     password: String,
     #[serde(default)]
     email: Option<String>,

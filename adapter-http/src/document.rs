@@ -1,7 +1,9 @@
-//! The OpenAPI document, made from the handlers; and what holds for every number of it, said once.
+//! The OpenAPI document, made from the handlers; and what holds for every number
+//! and every route of it, said once.
 
 use crate::{routes::documented, wire::MOST_EXACT};
-use serde_json::{Map, Value};
+use http::StatusCode;
+use serde_json::{Map, Value, json};
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
@@ -33,7 +35,72 @@ pub fn openapi() -> Value {
     let router = OpenApiRouter::with_openapi(Document::openapi()).merge(documented());
     let mut document = serde_json::to_value(router.into_openapi()).unwrap_or_default();
     bound(&mut document, "");
+    add_failures(&mut document);
     document
+}
+
+/// Every route has the errors that all of its kind have, in their shape.
+fn add_failures(document: &mut Value) {
+    if let Some(schemas) = document.pointer_mut("/components/schemas") {
+        let text = json!({"type": "string"});
+        let nullable = json!({"type": ["string", "null"]});
+        schemas["ApiFailure"] = json!({
+            "type": "object",
+            "required": ["success", "message", "code"],
+            "properties": {"success": {"const": false}, "message": text, "code": text},
+        });
+        schemas["CallFailure"] = json!({
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": {
+                "type": "object",
+                "required": ["message", "type", "param", "code"],
+                "properties": {"message": text, "type": text, "param": nullable, "code": nullable},
+            }},
+        });
+    }
+    if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
+        // A parameter that takes the rest of the path is one like the others to callers.
+        *paths = std::mem::take(paths)
+            .into_iter()
+            .map(|(path, item)| (path.replace("{*", "{"), item))
+            .collect();
+        for (path, item) in paths {
+            let shape = if path.starts_with("/v1") { "CallFailure" } else { "ApiFailure" };
+            for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+                add_errors(operation, shape);
+            }
+        }
+    }
+}
+
+/// The errors that a route has because it has a caller, a body, or a store behind it; and what all of
+/// its errors look like.
+fn add_errors(operation: &mut Value, shape: &str) {
+    let mut usual = vec!["400", "503"];
+    if operation.get("security").is_some() {
+        usual.extend(["401", "403"]);
+    }
+    if operation.get("requestBody").is_some() {
+        usual.extend(["408", "413", "415"]);
+    }
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for status in usual {
+        responses.entry(status).or_insert_with(|| json!({"description": ""}));
+    }
+    for (status, response) in responses {
+        let known = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+        let reason = known.and_then(|code| code.canonical_reason()).unwrap_or_default();
+        if response.get("description").is_none_or(|text| text == "") {
+            response["description"] = reason.into();
+        }
+        if status.as_str() >= "400" {
+            let schema = json!({"$ref": format!("#/components/schemas/{shape}")});
+            response["content"] = json!({"application/json": {"schema": schema}});
+        }
+    }
 }
 
 /// Goes through a value, which stands under this name.
@@ -85,6 +152,24 @@ mod tests {
             Value::Array(items) => items.iter().for_each(|item| numbers(item, at, found)),
             _ => {}
         }
+    }
+
+    #[test]
+    fn every_error_has_its_routes_shape() {
+        let document = openapi();
+        let error = |path: &str, method: &str, status: &str| {
+            let found = &document["paths"][path][method]["responses"][status];
+            found["content"]["application/json"]["schema"]["$ref"].as_str().map(str::to_owned)
+        };
+        let api = Some("#/components/schemas/ApiFailure".to_owned());
+        let call = Some("#/components/schemas/CallFailure".to_owned());
+        assert_eq!(error("/api/token/{id}", "put", "409"), api);
+        assert_eq!(error("/api/token/{id}", "put", "413"), api);
+        assert_eq!(error("/api/token/{id}", "get", "413"), None);
+        assert_eq!(error("/api/user/login", "post", "403"), None);
+        assert_eq!(error("/v1/models/{id}", "get", "404"), call);
+        assert_eq!(error("/v1/chat/completions", "post", "504"), call);
+        assert!(document["components"]["schemas"]["ApiFailure"].is_object());
     }
 
     #[test]

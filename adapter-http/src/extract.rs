@@ -3,7 +3,7 @@
 use crate::{
     App,
     error::{ApiError, OpenAiError},
-    wire::RowId,
+    wire::Whole,
 };
 use axum::extract::{FromRequestParts, Path, Query};
 use gateway_app::{ErrorKind, GatewayError, RequestContext};
@@ -182,7 +182,7 @@ impl FromRequestParts<App> for Id {
             .await
             .map_err(|_| GatewayError::not_found())?;
         let plain = text.bytes().all(|b| b.is_ascii_digit());
-        let id = text.parse().ok().filter(|_| plain).and_then(RowId::new);
+        let id = text.parse().ok().filter(|_| plain).and_then(Whole::new);
         Ok(Self(id.ok_or_else(GatewayError::not_found)?.0))
     }
 }
@@ -206,24 +206,34 @@ impl<T: DeserializeOwned> FromRequestParts<App> for ApiQuery<T> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// The page, from 0.
-    p: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    p: Option<Whole>,
     /// Entries on a page: 50, at most 200.
-    page_size: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    page_size: Option<Whole>,
     /// Entries to return: 50, at most 200.
-    limit: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    limit: Option<Whole>,
     /// Entries to leave out.
-    offset: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    offset: Option<Whole>,
 }
 
 /// The most entries of one answer.
-pub(crate) const MOST_ENTRIES: u64 = 200;
+const MOST_ENTRIES: u64 = 200;
 /// The entries of one answer if nobody says.
-pub(crate) const SOME_ENTRIES: u64 = 50;
+const SOME_ENTRIES: u64 = 50;
+
+/// How many entries an answer has, if somebody asks for so many under either name.
+pub(crate) fn entries(limit: Option<Whole>, page_size: Option<Whole>) -> u64 {
+    limit.or(page_size).map_or(SOME_ENTRIES, Whole::count).clamp(1, MOST_ENTRIES)
+}
 
 impl PageQuery {
     pub(crate) fn page(&self) -> Page {
-        let limit = self.limit.or(self.page_size).unwrap_or(SOME_ENTRIES).clamp(1, MOST_ENTRIES);
-        let offset = self.offset.unwrap_or_else(|| self.p.unwrap_or(0).saturating_mul(limit));
+        let limit = entries(self.limit, self.page_size);
+        let page = || self.p.map_or(0, Whole::count).saturating_mul(limit);
+        let offset = self.offset.map_or_else(page, Whole::count);
         // Beyond what any store can count there is nothing either.
         Page { offset: offset.min(1 << 50), limit }
     }

@@ -1,12 +1,10 @@
 //! What happens to every request: an id, a look at its host, the headers of its answer.
 
-use crate::{
-    App, error::ApiError, extract::Arrival, relay::DROPPED_PARAMS, routes::error_response,
-};
+use crate::{App, extract::Arrival, relay::DROPPED_PARAMS, routes::error_response};
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use futures_util::FutureExt;
 use gateway_app::{ErrorKind, GatewayError};
@@ -79,8 +77,9 @@ pub(crate) async fn arrive(State(app): State<App>, mut request: Request, next: N
         request.extensions_mut().insert(Arrival { request_id, started: app.gateway.now() });
         run(request, next).await
     } else {
-        ApiError(GatewayError::new(ErrorKind::Invalid, "bad_host", "the Host header is not a host"))
-            .into_response()
+        let error =
+            GatewayError::new(ErrorKind::Invalid, "bad_host", "the Host header is not a host");
+        error_response(request.uri().path(), error)
     };
     let headers = response.headers_mut();
     if let Some(id) = id {

@@ -15,22 +15,27 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 /// The largest whole number that every store and every JSON reader keeps exactly: 2^53-1.
 pub(crate) const MOST_EXACT: i64 = (1 << 53) - 1;
 
-/// An id, as callers write it: the one place that says which numbers can be one. What lies beyond
+/// An id, a page, a version: the one place that says which numbers can be one. What lies beyond
 /// 2^53-1 no store could even look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RowId(pub(crate) i64);
+pub(crate) struct Whole(pub(crate) i64);
 
-impl RowId {
-    /// A number, if it can be an id.
+impl Whole {
+    /// A number, if it can be one.
     pub(crate) fn new(number: i64) -> Option<Self> {
         (0..=MOST_EXACT).contains(&number).then_some(Self(number))
     }
+
+    /// The number of things.
+    pub(crate) fn count(self) -> u64 {
+        self.0.unsigned_abs()
+    }
 }
 
-impl<'de> Deserialize<'de> for RowId {
+impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = i64::deserialize(deserializer)?;
-        Self::new(number).ok_or_else(|| D::Error::custom("an id is a number from 0 to 2^53-1"))
+        Self::new(number).ok_or_else(|| D::Error::custom("a number here is from 0 to 2^53-1"))
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Options {
     default_price: Option<PriceDto>,
     unpriced_models: Option<Unpriced>,
     /// For how many days calls are kept one by one; the sums of their days are kept for ever.
+    #[schema(minimum = 1, maximum = 36_500)]
     retention_days: Option<u32>,
 }
 

@@ -1,10 +1,10 @@
 //! The audit log on the wire.
 
 use super::{
-    RowId,
+    Whole,
     usage::{check_zone, moment},
 };
-use crate::extract::{MOST_ENTRIES, SOME_ENTRIES};
+use crate::extract::entries;
 use gateway_app::{GatewayError, manage::audit::AuditPage};
 use gateway_domain::UserId;
 use gateway_ports::{AuditAction, AuditFilter, AuditObject, AuditRecord};
@@ -20,14 +20,14 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct AuditQuery {
     /// Who made them.
     #[param(value_type = Option<i64>)]
-    actor_id: Option<RowId>,
+    actor_id: Option<Whole>,
     /// What was done, such as `token.create`.
     action: Option<String>,
     /// What it was done to: `user`, `token`, `channel`, `prices` or `settings`.
     object: Option<String>,
     /// The id of that.
     #[param(value_type = Option<i64>)]
-    object_id: Option<RowId>,
+    object_id: Option<Whole>,
     /// From this moment on: RFC 3339, a day as `2026-11-22`, or seconds since 1970.
     from: Option<String>,
     /// Before this moment.
@@ -37,9 +37,11 @@ pub(crate) struct AuditQuery {
     /// Where the last answer ended: its `next_cursor`.
     cursor: Option<String>,
     /// Entries to return: 50, at most 200.
-    limit: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    limit: Option<Whole>,
     /// The same.
-    page_size: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    page_size: Option<Whole>,
 }
 
 impl AuditQuery {
@@ -57,11 +59,11 @@ impl AuditQuery {
 
     pub(crate) fn before(&self) -> Result<Option<i64>, GatewayError> {
         let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
-        known(cursor, "cursor", |text| text.parse().ok().and_then(RowId::new).map(|id| id.0))
+        known(cursor, "cursor", |text| text.parse().ok().and_then(Whole::new).map(|id| id.0))
     }
 
     pub(crate) fn entries(&self) -> u64 {
-        self.limit.or(self.page_size).unwrap_or(SOME_ENTRIES).clamp(1, MOST_ENTRIES)
+        entries(self.limit, self.page_size)
     }
 }
 

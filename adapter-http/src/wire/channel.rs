@@ -80,10 +80,13 @@ pub(crate) struct ChannelBody {
     #[schema(value_type = Option<Object>)]
     config: Option<Map<String, Value>>,
     /// 0 disabled, 1 enabled.
+    #[schema(minimum = 0, maximum = 1)]
     status: Option<i64>,
     /// Higher is tried first.
+    #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000)]
     priority: Option<i64>,
     /// The share among channels of one priority.
+    #[schema(maximum = 1_000_000)]
     weight: Option<u32>,
 }
 

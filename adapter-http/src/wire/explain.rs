@@ -1,6 +1,6 @@
 //! Explanations on the wire.
 
-use super::{RowId, price::PriceDto};
+use super::{Whole, price::PriceDto};
 use bytes::Bytes;
 use gateway_app::{
     GatewayError,
@@ -32,7 +32,7 @@ pub(crate) enum Endpoint {
 pub(crate) struct ExplainRequest {
     /// The key that it would be made with.
     #[schema(value_type = i64)]
-    token_id: RowId,
+    token_id: Whole,
     endpoint: Endpoint,
     /// The body that it would have.
     #[schema(value_type = serde_json::Value)]

@@ -1,6 +1,6 @@
 //! PriceListDto on the wire.
 
-use super::RowId;
+use super::Whole;
 use gateway_app::{GatewayError, manage::prices::PriceList};
 use gateway_domain::{
     Price, PriceEntry, PriceTable,
@@ -14,12 +14,16 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct PriceDto {
     /// For prompt tokens.
+    #[schema(maximum = 1_000_000_000_000u64)]
     prompt: u64,
     /// For prompt tokens that the provider had cached.
+    #[schema(maximum = 1_000_000_000_000u64)]
     cached: u64,
     /// For prompt tokens that the provider wrote to its cache.
+    #[schema(maximum = 1_000_000_000_000u64)]
     cache_write: u64,
     /// For tokens of the answer.
+    #[schema(maximum = 1_000_000_000_000u64)]
     completion: u64,
 }
 
@@ -45,14 +49,18 @@ pub(crate) struct ModelPrice {
     /// with more plain characters before one with fewer.
     model: String,
     /// For prompt tokens.
+    #[schema(maximum = 1_000_000_000_000u64)]
     prompt: u64,
     /// For prompt tokens that the provider had cached; as much as others if absent.
     #[serde(default)]
+    #[schema(maximum = 1_000_000_000_000u64)]
     cached: Option<u64>,
     /// For prompt tokens that the provider wrote to its cache; as much as others if absent.
     #[serde(default)]
+    #[schema(maximum = 1_000_000_000_000u64)]
     cache_write: Option<u64>,
     /// For tokens of the answer.
+    #[schema(maximum = 1_000_000_000_000u64)]
     completion: u64,
 }
 
@@ -118,12 +126,12 @@ pub(crate) struct NewPrices {
     /// replace whatever is.
     #[serde(default)]
     #[schema(value_type = Option<u64>)]
-    version: Option<RowId>,
+    version: Option<Whole>,
 }
 
 impl NewPrices {
     pub(crate) fn try_into_domain(self) -> Result<(PriceTable, Option<u64>), GatewayError> {
         let entries = self.prices.into_iter().map(PriceEntry::from).collect();
-        Ok((PriceTable::new(entries)?, self.version.map(|version| version.0.unsigned_abs())))
+        Ok((PriceTable::new(entries)?, self.version.map(Whole::count)))
     }
 }

@@ -57,6 +57,7 @@ impl TokenDto {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenCreate {
+    #[schema(min_length = 1, max_length = 128)]
     name: String,
     /// The most it may spend, in units; 0 or absent: no limit of its own.
     #[serde(default)]
@@ -80,6 +81,7 @@ pub(crate) struct TokenUpdate {
     name: Option<String>,
     /// 0 disabled, 1 enabled.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     status: Option<i64>,
     /// 0: no limit of its own.
     #[serde(default)]

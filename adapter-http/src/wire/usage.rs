@@ -1,7 +1,7 @@
 //! Usage on the wire.
 
-use super::{RowId, price::PriceDto};
-use crate::extract::{MOST_ENTRIES, SOME_ENTRIES};
+use super::{Whole, price::PriceDto};
+use crate::extract::entries;
 use gateway_app::{GatewayError, report::UsagePage};
 use gateway_domain::{CallRecord, ChannelId, FaultKind, RequestId, Timestamp, TokenId, UserId};
 use gateway_ports::{UsageFilter, UsageGroup, UsageSum};
@@ -17,13 +17,13 @@ pub(crate) struct UsageQuery {
     model: Option<String>,
     /// The key.
     #[param(value_type = Option<i64>)]
-    token_id: Option<RowId>,
+    token_id: Option<Whole>,
     /// The user; for admins only.
     #[param(value_type = Option<i64>)]
-    user_id: Option<RowId>,
+    user_id: Option<Whole>,
     /// The channel; for admins only.
     #[param(value_type = Option<i64>)]
-    channel_id: Option<RowId>,
+    channel_id: Option<Whole>,
     /// From this moment on: RFC 3339, a day as `2026-11-22`, or seconds since 1970.
     from: Option<String>,
     /// Before this moment.
@@ -33,9 +33,11 @@ pub(crate) struct UsageQuery {
     /// Where the last answer ended: its `next_cursor`.
     cursor: Option<String>,
     /// Entries to return: 50, at most 200.
-    limit: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    limit: Option<Whole>,
     /// The same.
-    page_size: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    page_size: Option<Whole>,
 }
 
 impl UsageQuery {
@@ -56,7 +58,7 @@ impl UsageQuery {
     }
 
     pub(crate) fn entries(&self) -> u64 {
-        self.limit.or(self.page_size).unwrap_or(SOME_ENTRIES).clamp(1, MOST_ENTRIES)
+        entries(self.limit, self.page_size)
     }
 }
 
@@ -117,13 +119,13 @@ pub(crate) struct SumsQuery {
     model: Option<String>,
     /// The key.
     #[param(value_type = Option<i64>)]
-    token_id: Option<RowId>,
+    token_id: Option<Whole>,
     /// The user; for admins only.
     #[param(value_type = Option<i64>)]
-    user_id: Option<RowId>,
+    user_id: Option<Whole>,
     /// The channel; for admins only.
     #[param(value_type = Option<i64>)]
-    channel_id: Option<RowId>,
+    channel_id: Option<Whole>,
     /// From this moment on, as in the list; a month ago if absent.
     from: Option<String>,
     /// Before this moment.

@@ -78,6 +78,7 @@ pub(crate) struct UserUpdate {
     role: Option<i64>,
     /// 0 disabled, 1 enabled.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 1)]
     status: Option<i64>,
     /// A balance, or `{"grant": n}` for so much more; with an `id` of the caller's own, such as
     /// `{"grant": n, "id": "invoice-7"}`, it is granted once however often it is asked for.
