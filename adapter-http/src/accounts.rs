@@ -25,7 +25,7 @@ pub(crate) struct RegisterRequest {
     #[schema(min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9._@-]+$")]
     username: String,
     /// 6 to 128 bytes.
-    #[schema(min_length = 6, max_length = 128)]
+    #[schema(max_length = 128)]
     password: String,
     #[serde(default)]
     email: Option<String>,
