@@ -63,7 +63,7 @@ pub(crate) async fn update(
     Ok(ok(TokenDto::new(&token, app.gateway.now())))
 }
 
-/// Delete one of one's own keys
+/// Delete one of one's own keys; root may delete anybody's
 #[utoipa::path(delete, path = "/api/token/{id}", tag = "keys", security(("login" = [])), params(("id" = i64, Path)),
     responses((status = 200, body = Envelope<Nothing>), (status = 401), (status = 404)))]
 pub(crate) async fn remove(

@@ -1,6 +1,6 @@
 //! Failed logins on an SQL store.
 
-use crate::{SqlExecutor, catalogue::login as sql, row::Record, value::args};
+use crate::{SqlExecutor, catalogue::login as sql, value::args};
 use async_trait::async_trait;
 use gateway_domain::Timestamp;
 use gateway_ports::{LoginAttempts, StoreError};
@@ -20,28 +20,22 @@ impl<E: SqlExecutor + ?Sized> SqlLogins<E> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<E: SqlExecutor + ?Sized> LoginAttempts for SqlLogins<E> {
-    async fn failures(
+    async fn begin(
         &self,
-        scope: &str,
-        since: Timestamp,
-    ) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let arguments = args![scope, since.as_millis()];
-        let rows = self.0.read(sql::LOGIN_FAILURES, arguments).await?;
-        rows.first().map_or(Ok((0, None)), |row| {
-            let record = row.of("login_failures", "");
-            Ok((record.number("failures")?, record.optional("first_at", Record::time)?))
-        })
-    }
-
-    async fn record(
-        &self,
-        scopes: &[String],
+        scopes: &[(String, u64)],
         at: Timestamp,
         since: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Timestamp>, StoreError> {
         let scopes = serde_json::to_string(scopes).map_err(StoreError::unavailable)?;
         let arguments = args![scopes, at.as_millis(), since.as_millis()];
-        self.0.batch(&sql::RECORD, arguments).await?;
+        let results = self.0.batch(&sql::BEGIN, arguments).await?;
+        let full = results.first().and_then(|rows| rows.first());
+        full.map(|row| row.of("login_failures", "").time("first_at")).transpose()
+    }
+
+    async fn take_back(&self, scopes: &[String], at: Timestamp) -> Result<(), StoreError> {
+        let scopes = serde_json::to_string(scopes).map_err(StoreError::unavailable)?;
+        self.0.batch(&sql::TAKE_BACK, args![scopes, at.as_millis()]).await?;
         Ok(())
     }
 

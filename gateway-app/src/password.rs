@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_fits_its_hash_only() {
+    fn h4_a_password_fits_its_hash_only() {
         let hash = hash(b"secret").unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
         assert_eq!(verify(b"secret", Some(&hash)), Some(true));

@@ -195,10 +195,12 @@ pub const CASES: &[Case] = cases! {
         saving_replaces_everything,
     }
     login {
-        failures_are_counted_since_a_moment,
-        one_failure_counts_for_each_scope,
-        recording_forgets_what_is_old,
+        logins_are_let_in_up_to_a_number_since_a_moment,
+        one_login_counts_for_each_scope_or_for_none,
+        logins_that_begin_at_once_are_all_counted,
+        a_beginning_forgets_what_is_old,
         clearing_forgets_one_scope,
+        what_is_taken_back_is_one_of_that_moment,
     }
     audit {
         a_change_of_a_user_is_written_with_it,

@@ -21,7 +21,7 @@ from checks import code_of, describe, expect
 from polling import wait_for
 from gateway import RUNTIME
 from rawhttp import RawConnection
-from world import HELLO, Api, Relay, Rig, unique
+from world import HELLO, Api, Lab, Relay, Rig, unique
 
 CHAT = "/v1/chat/completions"
 EMBED = "/v1/embeddings"
@@ -472,6 +472,18 @@ def test_23_a_model_outside_the_keys_list(bench, lab):
     expect(token.relay.chat(bench.model), 200)
 
 
+@pytest.mark.parametrize("kind", [14, 24], ids=["anthropic", "gemini"])
+@pytest.mark.parametrize("part", [{"type": "hologram", "hologram": {}}, {"type": 7}, {"text": "x"}], ids=str)
+def test_27_a_content_part_that_a_translated_provider_does_not_know(lab, kind, part):
+    route, model = lab.route(), lab.model()
+    lab.channel(route, model, type=kind)
+    token = lab.token()
+    for stream in (False, True):
+        expect(token.relay.chat(model, stream=stream, messages=[{"role": "user", "content": [part]}]), 400,
+               ("unsupported_content", "invalid_value"))
+    assert route.calls == 0 and token.fresh()["used_quota"] == 0
+
+
 def test_29_max_completion_tokens_wins(lab):
     """Only what can be paid for is let through: that shows which of the two counts."""
     rig = lab.rig(owner=lab.user(quota=2000))
@@ -499,6 +511,16 @@ def test_37_an_unknown_response_format_is_the_upstreams_business(lab):
     rig = lab.rig()
     expect(rig.chat(response_format={"type": "from_the_future", "x": 1}), 200)
     assert rig.route.last.json["response_format"] == {"type": "from_the_future", "x": 1}
+
+
+@pytest.mark.parametrize("kind", [14, 24], ids=["anthropic", "gemini"])
+def test_37_an_unknown_response_format_for_a_translated_provider(lab, kind):
+    route, model = lab.route(), lab.model()
+    lab.channel(route, model, type=kind)
+    token = lab.token()
+    reply = expect(token.relay.chat(model, response_format={"type": "from_the_future"}), 400)
+    assert "response_format" in (reply.json()["error"]["param"] or ""), describe(reply)
+    assert route.calls == 0 and token.fresh()["used_quota"] == 0
 
 
 # 41-56: routes, money, headers
@@ -537,6 +559,17 @@ def test_46_money_that_others_hold(lab):
         gate.open()
         rig.wait_row(expect(first.result(), 200))
     assert len(rig.token.rows()) == 1
+
+
+@pytest.mark.own
+def test_47_a_model_without_a_price_that_is_to_be_refused(spawn):
+    lab = Lab(spawn(UNPRICED_MODELS="refuse"))
+    rig = lab.rig()
+    expect(rig.chat(), 503, "model_not_priced")
+    assert rig.route.calls == 0 and rig.token.rows() == []
+    lab.site.root.put("/api/price", {"prices": [{"model": rig.model, "prompt": 1, "completion": 1}]})
+    expect(rig.chat(), 200)
+    lab.close()
 
 
 def test_48_no_enabled_channel(lab):
@@ -816,6 +849,22 @@ def secret_fields(value) -> set[str]:
     return named.union(*map(secret_fields, value.values())) - {"password_change_required"}
 
 
+def test_78_a_grant_of_one_id_is_granted_once(lab):
+    user, grant = lab.user(quota=0), {"quota": {"grant": 500, "id": unique("invoice")}}
+
+    def ask(_: int) -> int:
+        return lab.site.root.raw("PUT", f"/api/user/{user.id}", json=grant).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(100))) == [200] * 100
+    assert user.fresh()["quota"] == 500
+    entries = lab.site.root.get("/api/audit", params={"action": "user.balance", "object_id": user.id})["items"]
+    assert len([entry for entry in entries if entry["detail"].get("grant_id") == grant["quota"]["id"]]) == 1
+    other = {"quota": {"grant": 501, "id": grant["quota"]["id"]}}
+    lab.site.root.refused("PUT", f"/api/user/{user.id}", 409, "grant_id_taken", json=other)
+    assert user.fresh()["quota"] == 500
+
+
 # 79-83: where channels may point
 
 
@@ -905,6 +954,23 @@ def test_97_any_origin_never_with_credentials(site):
     assert reply.headers.get("access-control-allow-origin") == "*"
     assert "access-control-allow-credentials" not in reply.headers
     assert code_of(reply) is None
+
+
+@pytest.mark.own
+def test_98_any_origin_among_others_is_refused_at_the_start(launcher):
+    """Credentials are never allowed, so `*` is harmless alone; beside others it is a slip."""
+    process = launcher(ALLOWED_ORIGINS="https://app.example.com, *")
+    if RUNTIME == "worker":
+        # A Worker has no start: it refuses every request.
+        process.start()
+        reply = httpx.get(process.url + "/health", trust_env=False)
+        assert reply.status_code == 500 and "access-control-allow-origin" not in reply.headers, describe(reply)
+        process.kill()
+    else:
+        process.launch()
+        assert process.wait_exit(10) not in (0, -9), "it must refuse to start"
+        assert "ALLOWED_ORIGINS" in process.stderr.read_text()
+    process.remove()
 
 
 def test_a_connection_goes_on_after_a_body_that_nobody_wanted(site):

@@ -220,8 +220,21 @@ def test_even_admins_do_not_see_the_tokens_of_others(cast, caller):
     assert token.id not in [entry["id"] for entry in cast.api(caller).get("/api/token", params={"page_size": 200})]
 
 
+def test_only_root_revokes_the_key_of_somebody_else_and_it_is_written_down(cast):
+    token = cast.lab.token(cast.user)
+    assert token.relay.request("GET", "/v1/models").status_code == 200
+    for caller in "MU":
+        stranger = cast.admin.api if caller == "M" else cast.site.user().api
+        stranger.refused("DELETE", f"/api/token/{token.id}", 404, "not_found")
+    cast.site.root.delete(f"/api/token/{token.id}")
+    assert token.relay.request("GET", "/v1/models").status_code == 401
+    cast.user.api.refused("GET", f"/api/token/{token.id}", 404)
+    entry, = cast.site.root.get("/api/audit", params={"action": "token.delete", "object_id": token.id})["items"]
+    assert entry["actor_id"] == cast.site.root.get("/api/user/self")["id"] != cast.user.id
+
+
 @pytest.mark.own
-def test_before_the_password_change_nothing_works(spawn):
+def test_h13_before_the_password_change_nothing_works(spawn):
     """The row `must_change`: the documented admin may only change the password."""
     site = spawn(ADMIN_PASSWORD=None)
     jwt = site.anonymous.post("/api/user/login", {"username": "admin", "password": "123456"})["token"]

@@ -119,7 +119,7 @@ NOT_COMPLETIONS = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("fault", NOT_COMPLETIONS)
-def test_what_is_no_completion_is_not_passed_off_as_one(lab, fault, stream):
+def test_s6_what_is_no_completion_is_not_passed_off_as_one(lab, fault, stream):
     rig = lab.rig(NOT_COMPLETIONS[fault])
     expect(rig.chat(stream=stream), 502, "upstream_malformed")
     assert_free(rig)
@@ -185,7 +185,7 @@ END_REASONS = {"fin": "upstream_cut", "rst": "upstream_cut", "end": "upstream_cu
 
 
 @pytest.mark.parametrize("how", END_REASONS)
-def test_a_stream_that_breaks_off_says_so(lab, how):
+def test_s2_a_stream_that_breaks_off_says_so(lab, how):
     gate = lab.gate()
     event = json.dumps({"error": {"message": "the model crashed", "type": "server_error", "code": "crash"}})
     rig = lab.rig(scripts.broken_stream(["half an ", "answer"], how, gate, event))

@@ -45,10 +45,11 @@ def test_logins_outlive_a_restart_without_a_given_secret(launcher, upstream, can
 
 @pytest.mark.native
 @pytest.mark.parametrize(("name", "value"), [
-    ("JWT_SECRET", "tiny-3f9"), ("JWT_SECRET", "x" * 31), ("LISTEN", "nonsense"), ("DATABASE_URL", "oracle://x"),
+    ("JWT_SECRET", "tiny-3f9"), ("JWT_SECRET", "x" * 31), ("JWT_SECRET", "x" * 40),
+    ("JWT_SECRET", "your-jwt-secret-your-jwt-secret-your"), ("JWT_SECRET", "changeme-changeme-changeme-changeme"), ("LISTEN", "nonsense"), ("DATABASE_URL", "oracle://x"),
     ("CONNECT_TIMEOUT_MS", "soon"), ("NEW_USER_QUOTA", "-1"),
 ], ids=lambda value: value[:20])
-def test_a_bad_setting_is_refused_at_the_start(launcher, name, value):
+def test_h3_a_bad_setting_is_refused_at_the_start(launcher, name, value):
     process = launcher(**{name: value})
     process.launch()
     assert process.wait_exit(10) not in (0, -9), "it must refuse to start"

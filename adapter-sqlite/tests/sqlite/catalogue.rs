@@ -35,7 +35,7 @@ async fn the_hot_path_reads_no_table_from_end_to_end() {
     let reads = [
         &catalogue::token::TOKEN_BY_DIGEST,
         &catalogue::user::USER_CREDENTIAL_BY_USERNAME,
-        &catalogue::login::LOGIN_FAILURES,
+        &catalogue::login::LOGIN_FULL,
         &catalogue::usage::USAGE_LIST_OF_USER,
     ];
     for sql in statements.chain(reads) {

@@ -7,6 +7,8 @@ use gateway_ports::{NewUser, StoreError, UserChange};
 use std::{net::IpAddr, time::Duration};
 
 const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Behind this a login that has begun is one that failed.
+const LONGEST_LOGIN: Duration = Duration::from_secs(2);
 const MOST_PER_ACCOUNT: u64 = 5;
 const MOST_PER_ADDRESS: u64 = 20;
 
@@ -113,20 +115,22 @@ impl Gateway {
         let account = format!("user:{}", username.to_ascii_lowercase());
         let place = address.map(|ip| format!("address:{ip}"));
         let now = self.now();
-        let since = now.minus(WINDOW);
-        self.check_attempts(&account, MOST_PER_ACCOUNT, since, now).await?;
-        if let Some(place) = &place {
-            self.check_attempts(place, MOST_PER_ADDRESS, since, now).await?;
-        }
+        self.begin_login(&account, place.as_deref(), now).await?;
         let found = users.find_by_username(username).await?;
         let hash = found.as_ref().map(|c| c.password_hash.clone());
-        let fits = self.0.runtime.hasher.verify(password, hash).await.ok_or_else(busy)?;
-        let Some(credential) = found.filter(|_| fits) else {
-            let scopes: Vec<String> = [account].into_iter().chain(place).collect();
-            self.0.store.logins.record(&scopes, now, since).await?;
-            return Err(wrong());
+        let logins = &self.0.store.logins;
+        let scopes =
+            |account: Option<&String>| account.into_iter().chain(&place).cloned().collect();
+        let Some(fits) = self.0.runtime.hasher.verify(password, hash).await else {
+            // Nothing was guessed.
+            let all: Vec<String> = scopes(Some(&account));
+            logins.take_back(&all, now).await?;
+            return Err(busy());
         };
-        self.0.store.logins.clear(&account).await?;
+        let credential = found.filter(|_| fits).ok_or_else(wrong)?;
+        logins.clear(&account).await?;
+        let rest: Vec<String> = scopes(None);
+        logins.take_back(&rest, now).await?;
         if !credential.user.enabled {
             return Err(gateway_domain::policy::admission::Denied::UserDisabled.into());
         }
@@ -134,24 +138,29 @@ impl Gateway {
         Ok(Login { user: credential.user, token })
     }
 
-    async fn check_attempts(
+    /// Counts a login as failed before its password is looked at: of guesses that are made at once
+    /// no more get through than of others.
+    async fn begin_login(
         &self,
-        scope: &str,
-        most: u64,
-        since: Timestamp,
+        account: &str,
+        place: Option<&str>,
         now: Timestamp,
     ) -> Result<(), GatewayError> {
-        let (failures, first) = self.0.store.logins.failures(scope, since).await?;
-        if failures < most {
+        let account = (account.to_owned(), MOST_PER_ACCOUNT);
+        let place = place.map(|place| (place.to_owned(), MOST_PER_ADDRESS));
+        let scopes: Vec<_> = [account].into_iter().chain(place).collect();
+        let full = self.0.store.logins.begin(&scopes, now, now.minus(WINDOW)).await?;
+        let Some(first) = full else {
             return Ok(());
-        }
-        let wait = first.unwrap_or(now).plus(WINDOW).since(now).max(Duration::from_secs(1));
+        };
+        // The first may not be over yet, and not have failed.
+        let wait = if now.since(first) < LONGEST_LOGIN { Duration::ZERO } else { WINDOW };
         Err(GatewayError::new(
             ErrorKind::TooMany,
             "too_many_attempts",
             "too many failed logins; wait a while",
         )
-        .retry_after(wait))
+        .retry_after(first.plus(wait).since(now).max(Duration::from_secs(1))))
     }
 
     /// Changes one's own account. A new password ends every older login; the answer is a new one.

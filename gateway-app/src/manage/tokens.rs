@@ -2,7 +2,9 @@
 
 use super::{audit::Detail, check_name};
 use crate::{ErrorKind, Gateway, GatewayError, RequestContext};
-use gateway_domain::{ApiKey, Credits, ModelSet, SubnetList, Timestamp, Token, TokenId, User};
+use gateway_domain::{
+    ApiKey, Credits, ModelSet, Role, SubnetList, Timestamp, Token, TokenId, User,
+};
 use gateway_ports::{AuditAction, NewToken, Page, SnapshotKey, TokenChange, TokenChanged};
 
 /// A key that somebody wants.
@@ -95,16 +97,19 @@ impl Gateway {
         Ok(token)
     }
 
-    /// Deletes one of one's own keys. It spends nothing from the next request on.
+    /// Deletes one of one's own keys, or for the highest role anybody's: a key that got out must go at
+    /// once. It spends nothing from the next request on.
     pub async fn delete_token(
         &self,
-        owner: &User,
+        actor: &User,
         id: TokenId,
         context: &RequestContext,
     ) -> Result<(), GatewayError> {
-        let token = self.token(owner, id).await?;
-        let entry = context.entry(owner, AuditAction::TokenDelete, Detail::default());
-        self.0.store.tokens.delete(owner.id, id, &entry).await?;
+        let found = self.0.store.tokens.find_any(id).await?.map(|principal| principal.token);
+        let may = |token: &Token| token.user_id == actor.id || actor.role == Role::Root;
+        let token = found.filter(may).ok_or_else(GatewayError::not_found)?;
+        let entry = context.entry(actor, AuditAction::TokenDelete, Detail::default());
+        self.0.store.tokens.delete(token.user_id, id, &entry).await?;
         self.0.cache.forget(&SnapshotKey::Principal(token.digest)).await;
         Ok(())
     }

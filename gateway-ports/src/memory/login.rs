@@ -7,32 +7,34 @@ use gateway_domain::Timestamp;
 
 #[async_trait]
 impl LoginAttempts for MemoryStore {
-    async fn failures(
+    async fn begin(
         &self,
-        scope: &str,
-        since: Timestamp,
-    ) -> Result<(u64, Option<Timestamp>), StoreError> {
-        let state = self.state();
-        let of_scope = state.failures.iter().filter(|(known, _)| known == scope);
-        Ok(of_scope.map(|(_, at)| *at).filter(|at| *at >= since).fold(
-            (0, None),
-            |(count, first), at| {
-                let first = first.map_or(at, |first: Timestamp| first.min(at));
-                (count + 1, Some(first))
-            },
-        ))
-    }
-
-    async fn record(
-        &self,
-        scopes: &[String],
+        scopes: &[(String, u64)],
         at: Timestamp,
         since: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Timestamp>, StoreError> {
         let mut state = self.state();
-        let new = scopes.iter().map(|scope| (scope.clone(), at));
-        state.failures.extend(new);
+        for (scope, most) in scopes {
+            let times = || {
+                let of_scope = state.failures.iter().filter(|(known, _)| known == scope);
+                of_scope.map(|(_, at)| *at).filter(|at| *at >= since)
+            };
+            if u64::try_from(times().count()).is_ok_and(|count| count >= *most) {
+                return Ok(Some(times().min().unwrap_or(at)));
+            }
+        }
+        state.failures.extend(scopes.iter().map(|(scope, _)| (scope.clone(), at)));
         state.failures.retain(|(_, at)| *at >= since);
+        Ok(None)
+    }
+
+    async fn take_back(&self, scopes: &[String], at: Timestamp) -> Result<(), StoreError> {
+        let failures = &mut self.state().failures;
+        for scope in scopes {
+            if let Some(one) = failures.iter().position(|known| *known == (scope.clone(), at)) {
+                failures.remove(one);
+            }
+        }
         Ok(())
     }
 
