@@ -1,5 +1,6 @@
 //! How an error is written: the only place that knows statuses and shapes.
 
+use crate::limits;
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -85,8 +86,14 @@ fn respond(error: &GatewayError, body: Value) -> Response {
     let headers = response.headers_mut();
     if let Some(wait) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        headers.insert(limits::RETRY_AFTER_MS, HeaderValue::from(millis.max(1)));
     }
-    if error.code == "insufficient_quota" {
+    if let Some(standing) = &error.standing {
+        limits::tell(headers, standing);
+    }
+    let too_large = error.code == "tokens_limit_exceeded" && error.retry_after.is_none();
+    if error.code == "insufficient_quota" || too_large {
         // The official SDKs try again unless they are told not to.
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }

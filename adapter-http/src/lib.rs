@@ -27,6 +27,7 @@ mod error;
 mod explain;
 mod extract;
 mod info;
+mod limits;
 mod logs;
 mod models;
 mod pipeline;
@@ -51,11 +52,18 @@ pub struct HttpOptions {
     pub allowed_origins: AllowedOrigins,
     /// How long a request's body may take.
     pub body_timeout: Duration,
+    /// After how long a silence the client of a stream is sent a comment, so that nobody between
+    /// takes the connection for dead; zero: never.
+    pub keep_alive: Duration,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { allowed_origins: AllowedOrigins::Any, body_timeout: Duration::from_secs(30) }
+        Self {
+            allowed_origins: AllowedOrigins::Any,
+            body_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
+        }
     }
 }
 

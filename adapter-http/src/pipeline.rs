@@ -1,6 +1,6 @@
 //! What happens to every request: an id, a look at its host, the headers of its answer.
 
-use crate::{App, extract::Arrival, relay::DROPPED_PARAMS, routes::error_response};
+use crate::{App, extract::Arrival, limits, relay::DROPPED_PARAMS, routes::error_response};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -10,7 +10,9 @@ use futures_util::FutureExt;
 use gateway_app::{ErrorKind, GatewayError};
 use http::{
     HeaderName, HeaderValue, Method,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use std::{panic::AssertUnwindSafe, time::Duration};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -64,7 +66,12 @@ pub(crate) fn cors(origins: &AllowedOrigins) -> CorsLayer {
             HeaderName::from_static("api-key"),
             HeaderName::from_static("idempotency-key"),
         ])
-        .expose_headers([REQUEST_ID, DROPPED_PARAMS])
+        .expose_headers(
+            [REQUEST_ID, DROPPED_PARAMS, RETRY_AFTER]
+                .into_iter()
+                .chain(limits::names())
+                .collect::<Vec<_>>(),
+        )
         .max_age(Duration::from_secs(600))
 }
 

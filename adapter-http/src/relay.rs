@@ -6,7 +6,7 @@ use crate::{
     completion,
     error::OpenAiError,
     extract::Caller,
-    sse,
+    limits, sse,
 };
 use axum::{
     body::Body,
@@ -35,8 +35,9 @@ pub(crate) async fn relay(
     let mut response = match relayed.reply {
         Reply::Whole(answer) if stream => sse::one_shot(shape, answer).into_response(),
         Reply::Whole(answer) => completion::whole(&shape, answer),
-        Reply::Stream(answer) => sse::response(shape, answer).into_response(),
+        Reply::Stream(answer) => sse::response(app, shape, answer).into_response(),
     };
+    limits::tell(response.headers_mut(), &relayed.standing);
     if let Some(names) = names(&relayed.dropped) {
         response.headers_mut().insert(DROPPED_PARAMS, names);
     }

@@ -1,13 +1,13 @@
 //! Streamed answers as server-sent events: polled, written by the dialect's writer, sent.
 
-use crate::error::openai_body;
+use crate::{App, error::openai_body};
 use adapter_providers::openai::write::{Shape, Writer};
 use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 use gateway_app::{GatewayError, RelayStream, RequestContext};
-use gateway_domain::{Fault, FaultKind, ModelCall};
-use gateway_ports::{Answer, StreamEvent};
+use gateway_domain::{Fault, FaultKind, ModelCall, Timestamp};
+use gateway_ports::{Answer, Clock, StreamEvent, Timer};
 use http::{
     HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -16,7 +16,9 @@ use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 /// The shape of the answer to a call.
@@ -25,8 +27,12 @@ pub(crate) fn shape(context: &RequestContext, call: &ModelCall) -> Shape {
     Shape::new(call, id, context.started.as_secs())
 }
 
-pub(crate) fn response(shape: Shape, stream: Box<RelayStream>) -> impl IntoResponse {
-    (headers(), Body::from_stream(Written { stream: Some(stream), writer: Writer::new(shape) }))
+pub(crate) fn response(app: &App, shape: Shape, stream: Box<RelayStream>) -> impl IntoResponse {
+    let runtime = app.gateway.runtime();
+    let (clock, timer) = (runtime.clock.clone(), runtime.timer.clone());
+    let pulse = Pulse::new(clock, timer, app.options.keep_alive);
+    let writer = Writer::new(shape);
+    (headers(), Body::from_stream(Written { stream: Some(stream), writer, pulse }))
 }
 
 /// An answer that came whole although a stream was asked for, written as a stream.
@@ -42,11 +48,54 @@ fn headers() -> [(HeaderName, HeaderValue); 3] {
     ]
 }
 
+/// What is sent when there is nothing to say: a comment, which clients skip.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// Notices that the client was sent nothing for a while.
+struct Pulse {
+    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
+    every: Duration,
+    last: Timestamp,
+    watch: Option<BoxFuture<'static, ()>>,
+}
+
+impl Pulse {
+    fn new(clock: Arc<dyn Clock>, timer: Arc<dyn Timer>, every: Duration) -> Self {
+        Self { last: clock.now(), clock, timer, every, watch: None }
+    }
+
+    /// Something is sent.
+    fn beat(&mut self) {
+        self.last = self.clock.now();
+    }
+
+    /// Ready if nothing was sent for too long. The watch is not moved by every piece, because
+    /// pieces are many: when it goes off, it is set for what is left.
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.every.is_zero() {
+            return Poll::Pending;
+        }
+        loop {
+            let quiet = self.clock.now().since(self.last);
+            if quiet >= self.every {
+                self.watch = None;
+                return Poll::Ready(());
+            }
+            let left = self.every.saturating_sub(quiet);
+            let watch = self.watch.get_or_insert_with(|| self.timer.sleep(left));
+            ready!(watch.poll_unpin(context));
+            self.watch = None;
+        }
+    }
+}
+
 /// A relay's events, written.
 struct Written<S> {
     /// None once it is over.
     stream: Option<S>,
     writer: Writer,
+    pulse: Pulse,
 }
 
 impl<S: Stream<Item = StreamEvent> + Unpin> Written<S> {
@@ -83,11 +132,16 @@ impl<S: Stream<Item = StreamEvent> + Unpin> Stream for Written<S> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            let Some(event) = ready!(this.poll_event(context)) else {
-                return Poll::Ready(None);
+            let bytes = match this.poll_event(context) {
+                Poll::Ready(Some(event)) => this.write(event),
+                Poll::Ready(None) => return Poll::Ready(None),
+                // Between two events only, and never instead of one. The relay does not hear of
+                // it: for its own patience the upstream is as silent as before.
+                Poll::Pending if this.pulse.poll_silence(context).is_ready() => KEEP_ALIVE,
+                Poll::Pending => return Poll::Pending,
             };
-            let bytes = this.write(event);
             if !bytes.is_empty() {
+                this.pulse.beat();
                 return Poll::Ready(Some(Ok(bytes)));
             }
         }
@@ -106,17 +160,25 @@ fn broken(fault: Fault) -> GatewayError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_ports::Delta;
-    use std::sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    };
+    use gateway_ports::{Delta, memory::ManualClock};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-    fn written(stream: impl Stream<Item = StreamEvent> + Unpin) -> String {
+    const SOON: Duration = Duration::from_secs(15);
+
+    fn writing<S: Stream<Item = StreamEvent> + Unpin>(
+        clock: &ManualClock,
+        every: Duration,
+        stream: S,
+    ) -> Written<S> {
         let body = r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#;
         let call = ModelCall::chat(Bytes::from_static(body.as_bytes())).unwrap();
         let writer = Writer::new(Shape::new(&call, "c".into(), 7));
-        let written = Written { stream: Some(stream), writer };
+        let pulse = Pulse::new(Arc::new(clock.clone()), Arc::new(clock.clone()), every);
+        Written { stream: Some(stream), writer, pulse }
+    }
+
+    fn written(stream: impl Stream<Item = StreamEvent> + Unpin) -> String {
+        let written = writing(&ManualClock::default(), SOON, stream);
         let pieces: Vec<_> = futures_util::FutureExt::now_or_never(written.collect()).unwrap();
         let text = pieces.into_iter().map(|p| String::from_utf8(p.unwrap().to_vec()).unwrap());
         text.collect()
@@ -153,5 +215,46 @@ mod tests {
         let last = text.trim_end().rsplit("\n\n").next().unwrap().strip_prefix("data: ").unwrap();
         let last: serde_json::Value = serde_json::from_str(last).unwrap();
         assert_eq!(last["error"]["code"], "upstream_error");
+    }
+
+    /// The next piece, if there is one now.
+    fn next<S: Stream<Item = StreamEvent> + Unpin>(written: &mut Written<S>) -> Option<String> {
+        let piece = written.next().now_or_never()?;
+        Some(String::from_utf8(piece.unwrap().unwrap().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn test_s7_a_silence_is_filled_with_comments_between_two_events() {
+        let (clock, mut said) = (ManualClock::default(), std::collections::VecDeque::new());
+        let (say, hear) = std::sync::mpsc::channel::<StreamEvent>();
+        let stream = futures_util::stream::poll_fn(move |_| {
+            said.extend(hear.try_iter());
+            said.pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+        });
+        let mut written = writing(&clock, SOON, stream);
+        let (almost, rest) = (Duration::from_millis(14_999), Duration::from_millis(1));
+        assert_eq!(next(&mut written), None);
+        clock.advance(almost);
+        assert_eq!(next(&mut written), None);
+        clock.advance(rest);
+        assert_eq!(next(&mut written).unwrap(), ": keep-alive\n\n");
+        assert_eq!(next(&mut written), None, "one comment for each silence");
+        // What is said begins the silence anew.
+        clock.advance(almost);
+        say.send(Delta::Text("a".into()).into()).unwrap();
+        assert!(next(&mut written).unwrap().contains("\"a\""));
+        clock.advance(almost);
+        assert_eq!(next(&mut written), None);
+        clock.advance(rest);
+        assert_eq!(next(&mut written).unwrap(), ": keep-alive\n\n");
+    }
+
+    #[test]
+    fn without_a_length_no_silence_is_too_long() {
+        let clock = ManualClock::default();
+        let silent = futures_util::stream::poll_fn(|_| Poll::Pending);
+        let mut written = writing(&clock, Duration::ZERO, silent);
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(next(&mut written), None);
     }
 }

@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
-/// The largest event that is held until it is complete: an image may be in one.
-pub const MAX_EVENT: usize = 10 << 20;
+/// The largest event that is held until it is complete: an image may be in one. Besides a piece of
+/// it, nothing of a stream is held here.
+pub const MAX_EVENT: usize = 4 << 20;
 
 /// An event is larger than [`MAX_EVENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,9 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
             entry.at.as_millis(),
             count(most),
             audit::parameter(entry)?,
+            count(token.limits.rpm),
+            count(token.limits.tpm),
+            count(token.limits.concurrency),
         ];
         let results = self.0.batch(&sql::INSERT, arguments).await?;
         results.iter().flatten().next().map(|row| row.number("id").map(TokenId)).transpose()
@@ -93,6 +96,9 @@ impl<E: SqlExecutor + ?Sized> TokenRepository for SqlTokens<E> {
             change.expires_at.is_some(),
             change.expires_at.flatten().map(Timestamp::as_millis),
             audit::parameter(entry)?,
+            change.limits.rpm.map(count),
+            change.limits.tpm.map(count),
+            change.limits.concurrency.map(count),
         ];
         let results = self.0.batch(&sql::UPDATE, arguments).await?;
         // The first result is that of the entry.
@@ -139,6 +145,7 @@ fn token(row: &Row) -> Result<Token, StoreError> {
         models: record.parsed("models", |text| ModelSet::parse(&text).ok())?,
         subnet: record.parsed("subnet", |text| SubnetList::parse(&text).ok())?,
         expires_at: record.optional("expires_at", Record::time)?,
+        limits: user::limits(&record)?,
         revision: record.int("revision")?,
         created_at: record.time("created_at")?,
         updated_at: record.time("updated_at")?,

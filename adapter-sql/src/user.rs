@@ -7,7 +7,7 @@ use crate::{
     value::{args, count},
 };
 use async_trait::async_trait;
-use gateway_domain::{Role, User, UserId};
+use gateway_domain::{Limits, Role, User, UserId};
 use gateway_ports::{
     AuditEntry, Credential, NewUser, Page, StoreError, UserChange, UserRepository,
 };
@@ -77,6 +77,9 @@ impl<E: SqlExecutor + ?Sized> UserRepository for SqlUsers<E> {
             change.enabled,
             change.end_sessions,
             audit::parameter(entry)?,
+            change.limits.rpm.map(count),
+            change.limits.tpm.map(count),
+            change.limits.concurrency.map(count),
         ];
         let results = self.0.batch(&sql::UPDATE, arguments).await?;
         Ok(results.iter().any(|rows| !rows.is_empty()))
@@ -108,6 +111,15 @@ fn credential(row: &Row) -> Result<Credential, StoreError> {
     })
 }
 
+/// Reads the limits of a user or a key.
+pub(crate) fn limits(record: &Record<'_>) -> Result<Limits, StoreError> {
+    Ok(Limits {
+        rpm: record.number("rpm_limit")?,
+        tpm: record.number("tpm_limit")?,
+        concurrency: record.number("concurrency_limit")?,
+    })
+}
+
 /// Reads a user from the columns that start with `user_`.
 pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
     let record = row.of("users", "user_");
@@ -125,6 +137,7 @@ pub(crate) fn user(row: &Row) -> Result<User, StoreError> {
         spent: record.credits("spent")?,
         held: record.credits("held")?,
         request_count: record.number("request_count")?,
+        limits: limits(&record)?,
         created_at: record.time("created_at")?,
     })
 }

@@ -97,6 +97,7 @@ async fn payer(store: &Store, n: u8) -> Outcome<(UserId, TokenId)> {
         models: ModelSet::default(),
         subnet: SubnetList::default(),
         expires_at: None,
+        limits: gateway_domain::Limits::default(),
     };
     let request_id = RequestId(user_id.to_string());
     let entry = AuditEntry::new(request_id, created_at, AuditAction::TokenCreate);

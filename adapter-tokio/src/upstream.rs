@@ -27,6 +27,14 @@ use std::{
 };
 use tower::Service;
 
+/// What is read of an answer on HTTP/1.1 before anybody asks for it; also the largest head.
+const MOST_UNREAD: usize = 64 << 10;
+/// The same on HTTP/2, for each answer.
+const STREAM_WINDOW: u32 = 128 << 10;
+/// Answers that a connection of HTTP/2 carries at once, as most servers have it. So much room has
+/// the connection: readers that are slow must not use up what the others need.
+const STREAMS: u32 = 128;
+
 /// How the client connects.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamOptions {
@@ -77,6 +85,9 @@ impl HyperUpstream {
             .enable_http2()
             .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
+            .http1_max_buf_size(MOST_UNREAD)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(STREAM_WINDOW * STREAMS)
             .pool_idle_timeout(options.pool_idle)
             .pool_timer(TokioTimer::new())
             .build(https);

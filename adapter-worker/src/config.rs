@@ -171,6 +171,7 @@ impl Options {
             http: HttpOptions {
                 allowed_origins: read.parsed("ALLOWED_ORIGINS", origins, http.allowed_origins)?,
                 body_timeout: read.millis("BODY_TIMEOUT_MS", http.body_timeout)?,
+                keep_alive: read.millis("KEEP_ALIVE_MS", http.keep_alive)?,
             },
             jwt_secret: read.secret("JWT_SECRET")?,
             master_keys: read.secret("MASTER_KEYS")?,

@@ -2,7 +2,8 @@
 //! programs, and a sentence for people.
 
 use gateway_domain::{
-    CallError, Fault, FaultKind, policy::admission::Denied, policy::select::NoChannel,
+    CallError, Fault, FaultKind,
+    policy::{admission::Denied, rate::Standing, select::NoChannel},
 };
 use gateway_ports::{Refusal, StoreError};
 use std::{borrow::Cow, fmt, time::Duration};
@@ -66,6 +67,8 @@ pub struct GatewayError {
     pub param: Option<String>,
     /// When trying again may help.
     pub retry_after: Option<Duration>,
+    /// How the limits of a minute stand, if one of them is passed.
+    pub standing: Option<Box<Standing>>,
     /// What lies behind it: for the log, never for the caller.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -95,6 +98,7 @@ impl GatewayError {
             message: message.into(),
             param: None,
             retry_after: None,
+            standing: None,
             source: None,
         }
     }

@@ -9,7 +9,7 @@ use gateway_domain::{
     ChannelId, FrozenPrice, ModelCall, Operation, Role, TokenId, User,
     policy::{
         admission::{admit_model, key_rules},
-        estimate::{Reservation, ceiling, reservation},
+        estimate::{Reservation, ceiling, reservation, tokens},
         funds::{Purse, Short, afford},
         plan::{Plan, Skip},
         select::{View, check_served, shares},
@@ -150,8 +150,9 @@ fn explain(
     question: Question,
 ) -> Explanation {
     let Principal { user, token } = principal;
+    let now = parts.runtime.clock.now();
     let mut told = Explanation::default();
-    for (name, outcome) in key_rules(user, token, question.address, parts.runtime.clock.now()) {
+    for (name, outcome) in key_rules(user, token, question.address, now) {
         told.rule(name, Some(outcome));
     }
     let parsed = match question.operation {
@@ -166,6 +167,8 @@ fn explain(
     let available = call.map(|call| parts.check_available(routing, &call.model));
     told.rule("channel_available", available);
     let completion = parts.config.default_completion;
+    let limits = call.map(|call| parts.limiter.check(principal, tokens(call, completion), now));
+    told.rule("limits", limits);
     let needed = call.zip(price).map(|(call, p)| reservation(call, completion, &p.price));
     let (balance, cap) = (Purse::of_user(user), Purse::of_token(token));
     let least = needed.map(|needed| needed.least);

@@ -1,6 +1,10 @@
 //! The gateway as one value: its parts, and how they are put together.
 
-use crate::{Config, SessionKey, Vault, health::Watch, relay::drain::Listeners};
+use crate::{
+    Config, SessionKey, Vault,
+    health::Watch,
+    relay::{drain::Listeners, limiter::Limiter},
+};
 use gateway_domain::{RequestId, Timestamp, policy::breaker::BreakerRules};
 use gateway_ports::{
     Background, Clock, Entropy, PasswordHasher, Providers, Routing, Snapshot, SnapshotCache,
@@ -52,6 +56,8 @@ pub(crate) struct Parts {
     pub(crate) listeners: Listeners,
     /// Which channels fail.
     pub(crate) watch: Watch,
+    /// What limited keys and users asked for lately.
+    pub(crate) limiter: Arc<Limiter>,
 }
 
 /// A part that a gateway cannot do without was not given.
@@ -130,6 +136,7 @@ impl GatewayBuilder {
             sessions: self.sessions.ok_or(MissingPart("session key"))?,
             vault: self.vault.ok_or(MissingPart("vault"))?,
             listeners: Listeners::default(),
+            limiter: Arc::default(),
         })))
     }
 }
@@ -158,6 +165,11 @@ impl Gateway {
     /// calls by what was seen of them: for a runtime that is about to end.
     pub fn stop_listening(&self) {
         self.0.listeners.close();
+    }
+
+    /// What the runtime gave.
+    pub fn runtime(&self) -> &Runtime {
+        &self.0.runtime
     }
 
     /// Waits, on the gateway's timer.

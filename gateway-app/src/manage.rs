@@ -11,6 +11,7 @@ pub mod tokens;
 pub mod users;
 
 use crate::GatewayError;
+use gateway_domain::{Limits, LimitsChange};
 
 /// The longest name for people.
 const MOST_NAME: usize = 128;
@@ -24,6 +25,15 @@ fn check_name(name: &str, field: &str) -> Result<(), GatewayError> {
     } else {
         Err(GatewayError::invalid(format!("{field} has 1 to {MOST_NAME} characters, on one line"))
             .about(field))
+    }
+}
+
+fn check_limits(change: &LimitsChange) -> Result<(), GatewayError> {
+    match change.too_large() {
+        None => Ok(()),
+        Some(field) => {
+            Err(GatewayError::invalid(format!("{field} is at most {}", Limits::MOST)).about(field))
+        }
     }
 }
 

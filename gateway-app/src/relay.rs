@@ -7,6 +7,7 @@
 pub(crate) mod attempt;
 pub(crate) mod drain;
 mod exit;
+pub(crate) mod limiter;
 mod stream;
 mod turn;
 
@@ -15,11 +16,11 @@ pub use stream::RelayStream;
 use crate::{ErrorKind, Gateway, GatewayError, RequestContext, gateway::Parts};
 use attempt::{Attempted, Outcome};
 use drain::Outliving;
-use exit::Exit;
+use exit::{Client, Exit};
 use futures_util::future::{Either, select};
 use gateway_domain::{
     EndReason, Fault, FaultKind, FrozenPrice, ModelCall, Price, Timestamp,
-    policy::{admission, breaker::Sign, estimate, select::check_served},
+    policy::{admission, breaker::Sign, estimate, rate::Standing, select::check_served},
     price,
     relay::{CallFacts, Next, Relay},
 };
@@ -33,6 +34,8 @@ pub struct Relayed {
     pub reply: Reply,
     /// The caller's fields that the provider was not given, or was given in another form.
     pub dropped: Vec<String>,
+    /// How the limits of a minute stand now.
+    pub standing: Standing,
 }
 
 /// What a call comes to.
@@ -61,7 +64,6 @@ impl Gateway {
             tracing::warn!(model, "a call was refused because its model has no price");
         })?;
         parts.check_available(&routing, &call.model)?;
-        parts.watch.budget().deposit(context.started);
         let facts = CallFacts {
             request_id: context.request_id.clone(),
             user_id: principal.user.id,
@@ -73,13 +75,18 @@ impl Gateway {
             prompt_on_abort: parts.config.charge_prompt_on_abort,
             started: context.started,
         };
-        let mut exit = Exit::new(parts.clone(), Relay::new(facts));
-        if let Err(error) = reserve(&mut exit, principal, &call, price, context).await {
+        let need = estimate::tokens(&call, parts.config.default_completion);
+        let admitted = parts.limiter.admit(&principal, need, parts.runtime.clock.now())?;
+        parts.watch.budget().deposit(context.started);
+        let mut exit = Exit::new(parts.clone(), Relay::new(facts), Client::new(admitted));
+        if let Err(error) = reserve(&mut exit, principal.clone(), &call, price, context).await {
             return Err(refuse(exit, error));
         }
-        let gone = exit.gone().clone();
+        let client = exit.client().clone();
         let call = run(parts.clone(), routing, call, exit);
-        Outliving::new(parts.clone(), gone, Box::pin(call)).await
+        let mut relayed = Outliving::new(parts.clone(), client, Box::pin(call)).await?;
+        relayed.standing = parts.limiter.standing(&principal, parts.runtime.clock.now());
+        Ok(relayed)
     }
 }
 
@@ -195,7 +202,7 @@ async fn run(
                         Reply::Stream(Box::new(RelayStream::new(opened, exit, turn)))
                     }
                 };
-                return Ok(Relayed { reply, dropped });
+                return Ok(Relayed { reply, dropped, standing: Standing::default() });
             }
             Err(fault) => fault,
         };
@@ -215,7 +222,7 @@ async fn run(
         }
         let told = worse(last, fault);
         // For nobody, no other channel is tried.
-        if next == Next::GiveUp || out_of_time || exit.is_gone() {
+        if next == Next::GiveUp || out_of_time || exit.client().is_gone() {
             return Err(refuse(exit, told.into()));
         }
         last = Some(told);

@@ -7,5 +7,6 @@ pub mod estimate;
 pub mod funds;
 pub mod health;
 pub mod plan;
+pub mod rate;
 pub mod retry;
 pub mod select;

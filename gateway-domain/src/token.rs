@@ -1,6 +1,6 @@
 //! Tokens: API keys with their limits.
 
-use crate::{Credits, KeyDigest, ModelSet, SubnetList, Timestamp, TokenId, UserId};
+use crate::{Credits, KeyDigest, Limits, ModelSet, SubnetList, Timestamp, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// An API key's record. The key itself is not here: only its digest is stored.
@@ -34,6 +34,9 @@ pub struct Token {
     pub subnet: SubnetList,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// How much may be asked for with it. A copy from before there were limits has none.
+    #[serde(default)]
+    pub limits: Limits,
     /// Raised by every change of its limits, so that a stale copy is noticed.
     pub revision: i64,
     /// When it was made.

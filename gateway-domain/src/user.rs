@@ -1,6 +1,6 @@
 //! Users: who pays.
 
-use crate::{Credits, Timestamp, UserId};
+use crate::{Credits, Limits, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The password that the documented default admin starts with, and that nobody may choose.
@@ -60,6 +60,9 @@ pub struct User {
     pub held: Credits,
     /// Calls that were settled.
     pub request_count: u64,
+    /// How much may be asked for with all keys together. A copy from before there were limits has none.
+    #[serde(default)]
+    pub limits: Limits,
     /// When the account was made.
     pub created_at: Timestamp,
 }

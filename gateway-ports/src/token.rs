@@ -2,7 +2,10 @@
 
 use crate::{AuditEntry, Page, Principal, StoreError};
 use async_trait::async_trait;
-use gateway_domain::{Credits, KeyDigest, ModelSet, SubnetList, Timestamp, Token, TokenId, UserId};
+use gateway_domain::{
+    Credits, KeyDigest, Limits, LimitsChange, ModelSet, SubnetList, Timestamp, Token, TokenId,
+    UserId,
+};
 
 /// An API key to be made.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct NewToken {
     pub subnet: SubnetList,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// How much may be asked for with it.
+    pub limits: Limits,
 }
 
 /// What to change of a key; `None` leaves a field as it is.
@@ -42,6 +47,8 @@ pub struct TokenChange {
     pub subnet: Option<SubnetList>,
     /// When it ends; the inner `None`: never.
     pub expires_at: Option<Option<Timestamp>>,
+    /// How much may be asked for with it.
+    pub limits: LimitsChange,
 }
 
 /// What became of a change.

@@ -2,7 +2,7 @@
 
 use crate::{AuditEntry, Page, StoreError};
 use async_trait::async_trait;
-use gateway_domain::{Credits, Role, Timestamp, User, UserId};
+use gateway_domain::{Credits, LimitsChange, Role, Timestamp, User, UserId};
 
 /// A user to be made.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub struct UserChange {
     pub role: Option<Role>,
     /// Whether the user may log in and spend.
     pub enabled: Option<bool>,
+    /// How much may be asked for with all keys together.
+    pub limits: LimitsChange,
     /// Raises the session version, so that every older login ends.
     pub end_sessions: bool,
 }

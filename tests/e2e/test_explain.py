@@ -12,7 +12,7 @@ from polling import wait_for
 from world import HELLO, Api, Lab, Rig, Token
 
 RULES = ["key_status", "key_expiry", "user_status", "password_change", "subnet", "request", "model_served", "model_allowed",
-         "model_priced", "channel_available", "balance", "cap", "held"]
+         "model_priced", "channel_available", "limits", "balance", "cap", "held"]
 
 
 def explain(asker: Api, token: Token, request: object, endpoint: str = "chat", **more) -> dict:

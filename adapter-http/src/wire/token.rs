@@ -2,7 +2,7 @@
 
 use super::{enabled, present};
 use gateway_app::{GatewayError, manage::tokens::TokenRequest};
-use gateway_domain::{Credits, ModelSet, SubnetList, Timestamp, Token};
+use gateway_domain::{Credits, LimitsChange, ModelSet, SubnetList, Timestamp, Token};
 use gateway_ports::TokenChange;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,6 +24,12 @@ pub(crate) struct TokenDto {
     models: String,
     /// Comma-separated networks; empty: everywhere.
     subnet: String,
+    /// Calls in any minute; 0: no limit.
+    rpm_limit: u64,
+    /// Tokens in any minute, those of prompts and of answers; 0: no limit.
+    tpm_limit: u64,
+    /// Calls at once; 0: no limit.
+    concurrency_limit: u64,
     expired_at: Option<String>,
     created_at: String,
     updated_at: String,
@@ -46,6 +52,9 @@ impl TokenDto {
             request_count: token.request_count,
             models: token.models.to_string(),
             subnet: token.subnet.to_string(),
+            rpm_limit: token.limits.rpm,
+            tpm_limit: token.limits.tpm,
+            concurrency_limit: token.limits.concurrency,
             expired_at: token.expires_at.map(Timestamp::to_rfc3339),
             created_at: token.created_at.to_rfc3339(),
             updated_at: token.updated_at.to_rfc3339(),
@@ -71,6 +80,18 @@ pub(crate) struct TokenCreate {
     /// RFC 3339.
     #[serde(default)]
     expired_at: Option<String>,
+    /// Calls in any minute; 0 or absent: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    rpm_limit: Option<u64>,
+    /// Tokens in any minute; 0 or absent: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    tpm_limit: Option<u64>,
+    /// Calls at once; 0 or absent: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    concurrency_limit: Option<u64>,
 }
 
 /// A change of a key; what is absent stays.
@@ -94,6 +115,18 @@ pub(crate) struct TokenUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     expired_at: Option<Option<String>>,
+    /// Calls in any minute; 0: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    rpm_limit: Option<u64>,
+    /// Tokens in any minute; 0: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    tpm_limit: Option<u64>,
+    /// Calls at once; 0: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    concurrency_limit: Option<u64>,
 }
 
 /// A new key: the only time that it is shown whole.
@@ -134,6 +167,11 @@ impl TokenCreate {
             models: models(self.models.as_deref().unwrap_or_default())?,
             subnet: subnet(self.subnet.as_deref().unwrap_or_default())?,
             expires_at: self.expired_at.as_deref().map(moment).transpose()?,
+            limits: LimitsChange {
+                rpm: self.rpm_limit,
+                tpm: self.tpm_limit,
+                concurrency: self.concurrency_limit,
+            },
         })
     }
 }
@@ -150,6 +188,11 @@ impl TokenUpdate {
                 None => None,
                 Some(None) => Some(None),
                 Some(Some(text)) => Some(Some(moment(&text)?)),
+            },
+            limits: LimitsChange {
+                rpm: self.rpm_limit,
+                tpm: self.tpm_limit,
+                concurrency: self.concurrency_limit,
             },
         })
     }

@@ -1,7 +1,7 @@
 //! Users on the wire.
 
 use gateway_app::{GatewayError, manage::accounts::Login, manage::users::UserRequest};
-use gateway_domain::{Credits, Role, User};
+use gateway_domain::{Credits, LimitsChange, Role, User};
 use gateway_ports::BalanceChange;
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -26,6 +26,12 @@ pub(crate) struct UserDto {
     /// What was charged, in units.
     used_quota: u64,
     request_count: u64,
+    /// Calls in any minute with all keys together; 0: no limit.
+    rpm_limit: u64,
+    /// Tokens in any minute with all keys together; 0: no limit.
+    tpm_limit: u64,
+    /// Calls at once with all keys together; 0: no limit.
+    concurrency_limit: u64,
     created_at: String,
 }
 
@@ -41,6 +47,9 @@ impl UserDto {
             quota: user.balance().units(),
             used_quota: user.spent.units(),
             request_count: user.request_count,
+            rpm_limit: user.limits.rpm,
+            tpm_limit: user.limits.tpm,
+            concurrency_limit: user.limits.concurrency,
             created_at: user.created_at.to_rfc3339(),
         }
     }
@@ -85,6 +94,18 @@ pub(crate) struct UserUpdate {
     #[serde(default)]
     #[schema(value_type = Option<serde_json::Value>)]
     quota: Option<QuotaChange>,
+    /// Calls in any minute with all keys together; 0: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    rpm_limit: Option<u64>,
+    /// Tokens in any minute with all keys together; 0: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    tpm_limit: Option<u64>,
+    /// Calls at once with all keys together; 0: no limit.
+    #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
+    concurrency_limit: Option<u64>,
 }
 
 /// A balance: all that is left, or so much more.
@@ -147,6 +168,11 @@ impl UserUpdate {
             display_name: self.display_name,
             role,
             enabled: super::enabled(self.status)?,
+            limits: LimitsChange {
+                rpm: self.rpm_limit,
+                tpm: self.tpm_limit,
+                concurrency: self.concurrency_limit,
+            },
             balance,
             grant_id,
         })

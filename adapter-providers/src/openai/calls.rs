@@ -56,6 +56,12 @@ impl Calls {
         self.0.is_empty()
     }
 
+    /// About how many bytes are kept of them.
+    pub(super) fn kept(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.0.iter().map(|call| size_of::<Call>() + text(&call.id) + text(&call.name)).sum()
+    }
+
     /// Looks at the pieces in one delta of this choice, and says what has to be changed of them.
     pub(super) fn look(&mut self, pieces: &[Piece<'_>], seed: u64, choice: u64) -> Vec<Change> {
         let mut changes = Vec::new();

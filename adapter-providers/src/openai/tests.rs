@@ -138,6 +138,33 @@ fn decoder(include_usage: bool, model: &str) -> Box<dyn StreamDecoder> {
     with_target(model, |target| OpenAi::custom().decoder(&call, target))
 }
 
+/// What of a stream is remembered has an end, whatever the server says.
+#[test]
+fn test_s4_an_endless_number_of_choices_or_calls_is_refused() {
+    let choices: fn(usize) -> String = |n| format!(r#"{{"index":{n},"delta":{{"content":"x"}}}}"#);
+    let calls: fn(usize) -> String = |n| {
+        format!(
+            r#"{{"index":0,"delta":{{"tool_calls":[{{"index":{n},"id":"c{n}","function":{{"name":"f"}}}}]}}}}"#
+        )
+    };
+    for (made, most) in [(choices, 128), (calls, 2000)] {
+        let (mut decoder, mut events) = (decoder(false, "m"), Vec::new());
+        let failed = |events: &[StreamEvent]| {
+            events.iter().any(
+                |event| matches!(event, StreamEvent::Failed(f) if f.kind == FaultKind::Malformed),
+            )
+        };
+        let mut taken = 0;
+        while !failed(&events) && taken <= most {
+            events.clear();
+            let chunk = format!("data: {{\"choices\":[{}]}}\n\n", made(taken));
+            decoder.feed(Bytes::from(chunk), &mut events);
+            taken += 1;
+        }
+        assert!(failed(&events) && taken > 100, "{taken} were taken");
+    }
+}
+
 /// Everything that a stream gives: its bytes, its usage, its end.
 fn run(
     include_usage: bool,

@@ -10,16 +10,18 @@ macro_rules! token_columns {
          t.key_last4 AS token_key_last4, t.enabled AS token_enabled, t.cap AS token_cap, \
          t.spent AS token_spent, t.held AS token_held, t.request_count AS token_request_count, \
          t.models AS token_models, t.subnet AS token_subnet, t.expires_at AS token_expires_at, \
-         t.revision AS token_revision, t.created_at AS token_created_at, \
+         t.rpm_limit AS token_rpm_limit, t.tpm_limit AS token_tpm_limit, \
+         t.concurrency_limit AS token_concurrency_limit, t.revision AS token_revision, t.created_at AS token_created_at, \
          t.updated_at AS token_updated_at"
     };
 }
 
 /// Makes a key unless its user has too many. User, name, digest, prefix, last four, cap, models,
-/// subnet, end, now, how many keys are too many.
+/// subnet, end, now, how many keys are too many, the entry, the three limits.
 pub const TOKEN_INSERT: &str = "\
-INSERT INTO tokens (user_id, name, digest, key_prefix, key_last4, cap, models, subnet, expires_at, created_at, updated_at)
-SELECT u.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10 FROM users u
+INSERT INTO tokens (user_id, name, digest, key_prefix, key_last4, cap, models, subnet, expires_at, created_at, updated_at,
+    rpm_limit, tpm_limit, concurrency_limit)
+SELECT u.id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?13, ?14, ?15 FROM users u
 WHERE u.id = ?1 AND (SELECT COUNT(*) FROM tokens WHERE user_id = ?1) < ?11
 RETURNING id AS id";
 
@@ -73,12 +75,15 @@ macro_rules! own {
 }
 
 /// Changes one of a user's keys. User, id, now, name, enabled, whether the cap changes, cap,
-/// models, subnet, whether the end changes, end; NULL leaves a field as it is.
+/// models, subnet, whether the end changes, end, the entry, the three limits; NULL leaves a field as
+/// it is.
 pub const TOKEN_UPDATE: &str = concat!(
     "UPDATE tokens SET name = COALESCE(?4, name), enabled = COALESCE(?5, enabled), \
      cap = CASE WHEN ?6 = 1 THEN ?7 ELSE cap END, models = COALESCE(?8, models), \
      subnet = COALESCE(?9, subnet), \
-     expires_at = CASE WHEN ?10 = 1 THEN ?11 ELSE expires_at END, revision = revision + 1, \
+     expires_at = CASE WHEN ?10 = 1 THEN ?11 ELSE expires_at END, \
+     rpm_limit = COALESCE(?13, rpm_limit), tpm_limit = COALESCE(?14, tpm_limit), \
+     concurrency_limit = COALESCE(?15, concurrency_limit), revision = revision + 1, \
      updated_at = ?3",
     changed!(),
     " RETURNING id AS id"

@@ -11,7 +11,8 @@ macro_rules! user_columns {
          u.must_change_password AS user_must_change_password, \
          u.session_version AS user_session_version, u.granted AS user_granted, \
          u.spent AS user_spent, u.held AS user_held, u.request_count AS user_request_count, \
-         u.created_at AS user_created_at"
+         u.rpm_limit AS user_rpm_limit, u.tpm_limit AS user_tpm_limit, \
+         u.concurrency_limit AS user_concurrency_limit, u.created_at AS user_created_at"
     };
 }
 pub(super) use user_columns;
@@ -55,7 +56,7 @@ pub const USER_LIST: &str = concat!(
 );
 
 /// Changes a user. Id, display name, whether the mail changes, mail, hash, role, enabled, whether
-/// sessions end; NULL leaves a field as it is.
+/// sessions end, the entry, the three limits; NULL leaves a field as it is.
 pub const USER_UPDATE: &str = "\
 UPDATE users SET
     display_name = COALESCE(?2, display_name),
@@ -64,7 +65,10 @@ UPDATE users SET
     password_hash = COALESCE(?5, password_hash),
     role = COALESCE(?6, role),
     enabled = COALESCE(?7, enabled),
-    session_version = session_version + CASE WHEN ?8 = 1 THEN 1 ELSE 0 END
+    session_version = session_version + CASE WHEN ?8 = 1 THEN 1 ELSE 0 END,
+    rpm_limit = COALESCE(?10, rpm_limit),
+    tpm_limit = COALESCE(?11, tpm_limit),
+    concurrency_limit = COALESCE(?12, concurrency_limit)
 WHERE id = ?1
 RETURNING id AS id";
 

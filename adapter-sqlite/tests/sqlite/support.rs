@@ -53,6 +53,7 @@ pub(crate) fn new_token(user_id: UserId, n: u8, cap: Option<u64>) -> NewToken {
         models: ModelSet::default(),
         subnet: SubnetList::default(),
         expires_at: None,
+        limits: gateway_domain::Limits::default(),
     }
 }
 

@@ -137,6 +137,10 @@ pub struct ServeArgs {
     /// Milliseconds for the body of a request.
     #[arg(long, env = "BODY_TIMEOUT_MS", default_value_t = 30_000)]
     body_timeout_ms: u64,
+    /// Milliseconds of silence after which the client of a stream is sent a comment, so that
+    /// nobody between takes the connection for dead; 0: never.
+    #[arg(long, env = "KEEP_ALIVE_MS", default_value_t = 15_000)]
+    keep_alive_ms: u64,
     /// Milliseconds that calls in flight have when the gateway shuts down.
     #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 30_000)]
     shutdown_timeout_ms: u64,
@@ -216,7 +220,11 @@ impl ServeArgs {
             database,
             config,
             upstream,
-            http: HttpOptions { allowed_origins: origins, body_timeout: ms(self.body_timeout_ms) },
+            http: HttpOptions {
+                allowed_origins: origins,
+                body_timeout: ms(self.body_timeout_ms),
+                keep_alive: ms(self.keep_alive_ms),
+            },
             providers,
             jwt_secret: self.jwt_secret.clone(),
             master_keys: self.master_keys.clone(),

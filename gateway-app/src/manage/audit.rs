@@ -1,7 +1,7 @@
 //! Who changed what: what is written of a change, and the log of all.
 
 use crate::{Gateway, GatewayError, RequestContext, report::check_range};
-use gateway_domain::User;
+use gateway_domain::{LimitsChange, User};
 use gateway_ports::{AuditAction, AuditEntry, AuditFilter, AuditRecord};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -64,6 +64,13 @@ impl Detail {
     /// With the fact that this field changes, if it does.
     pub(crate) fn secret<T>(self, name: &str, value: Option<&T>) -> Self {
         self.with(name, value.map(|_| "changed"))
+    }
+
+    /// With the limits that change.
+    pub(crate) fn limits(self, change: &LimitsChange) -> Self {
+        self.with("rpm_limit", change.rpm)
+            .with("tpm_limit", change.tpm)
+            .with("concurrency_limit", change.concurrency)
     }
 
     /// The fields of a value that it has.

@@ -1,9 +1,10 @@
 //! One's own API keys.
 
-use super::{audit::Detail, check_name};
+use super::{audit::Detail, check_limits, check_name};
 use crate::{ErrorKind, Gateway, GatewayError, RequestContext};
 use gateway_domain::{
-    ApiKey, Credits, ModelSet, Role, SubnetList, Timestamp, Token, TokenId, User,
+    ApiKey, Credits, Limits, LimitsChange, ModelSet, Role, SubnetList, Timestamp, Token, TokenId,
+    User,
 };
 use gateway_ports::{AuditAction, NewToken, Page, SnapshotKey, TokenChange, TokenChanged};
 
@@ -20,6 +21,8 @@ pub struct TokenRequest {
     pub subnet: SubnetList,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// How much may be asked for with it; what is not named has no limit.
+    pub limits: LimitsChange,
 }
 
 impl Gateway {
@@ -32,6 +35,7 @@ impl Gateway {
     ) -> Result<(TokenId, ApiKey), GatewayError> {
         check_name(&request.name, "name")?;
         check_end(request.expires_at, context.started)?;
+        check_limits(&request.limits)?;
         let entry = context.entry(owner, AuditAction::TokenCreate, created(&request));
         let key = ApiKey::from_random(&self.0.runtime.entropy.bytes());
         let token = NewToken {
@@ -44,6 +48,7 @@ impl Gateway {
             models: request.models,
             subnet: request.subnet,
             expires_at: request.expires_at,
+            limits: Limits::default().with(request.limits),
         };
         let made = self.0.store.tokens.insert(&token, Token::MOST_PER_USER, &entry).await?;
         let id = made.ok_or_else(|| {
@@ -80,6 +85,7 @@ impl Gateway {
         if let Some(end) = change.expires_at {
             check_end(end, context.started)?;
         }
+        check_limits(&change.limits)?;
         let entry = context.entry(owner, AuditAction::TokenUpdate, changed(change));
         match self.0.store.tokens.update(owner.id, id, change, &entry).await? {
             TokenChanged::Changed => {}
@@ -123,6 +129,7 @@ fn created(request: &TokenRequest) -> Detail {
         models: Some(request.models.clone()),
         subnet: Some(request.subnet.clone()),
         expires_at: Some(request.expires_at),
+        limits: request.limits,
     })
 }
 
@@ -134,6 +141,7 @@ fn changed(change: &TokenChange) -> Detail {
         .with("models", change.models.as_ref())
         .with("subnet", change.subnet.as_ref())
         .with("expired_at", change.expires_at.map(|end| end.map(Timestamp::to_rfc3339)))
+        .limits(&change.limits)
 }
 
 fn check_end(end: Option<Timestamp>, now: Timestamp) -> Result<(), GatewayError> {

@@ -2,7 +2,7 @@
 
 use super::audit::Detail;
 use crate::{ErrorKind, Gateway, GatewayError, RequestContext};
-use gateway_domain::{Role, User, UserId};
+use gateway_domain::{LimitsChange, Role, User, UserId};
 use gateway_ports::{AuditAction, BalanceChange, BalanceChanged, Grant, Page, UserChange};
 
 /// What an admin may change of another user.
@@ -14,6 +14,8 @@ pub struct UserRequest {
     pub role: Option<Role>,
     /// Whether the user may log in and spend.
     pub enabled: Option<bool>,
+    /// How much may be asked for with all keys together.
+    pub limits: LimitsChange,
     /// The balance.
     pub balance: Option<BalanceChange>,
     /// The caller's own id of the change of balance: whoever repeats it changes it once.
@@ -56,6 +58,7 @@ impl Gateway {
         if let Some(name) = &request.display_name {
             super::check_name(name, "display_name")?;
         }
+        super::check_limits(&request.limits)?;
         if let Some(balance) = request.balance {
             self.change_balance(admin, id, balance, request.grant_id, context).await?;
         }
@@ -63,6 +66,7 @@ impl Gateway {
             display_name: request.display_name,
             role: request.role,
             enabled: request.enabled,
+            limits: request.limits,
             // A login that was given under another role or before a disable must not live on.
             end_sessions: request.role.is_some_and(|role| role != user.role)
                 || request.enabled == Some(false),
@@ -88,7 +92,8 @@ impl Gateway {
             .with("email", change.email.as_ref())
             .secret("password", change.password_hash.as_ref())
             .with("role", change.role.map(Role::code))
-            .with("status", change.enabled.map(u8::from));
+            .with("status", change.enabled.map(u8::from))
+            .limits(&change.limits);
         let entry = context.entry(actor, AuditAction::UserUpdate, detail);
         self.0.store.users.update(id, change, &entry).await?;
         Ok(())

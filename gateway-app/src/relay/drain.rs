@@ -1,16 +1,13 @@
 //! When a client is gone, its upstream is still listened to for a while, so that what the provider
 //! charges is known and not estimated.
 
-use super::within;
+use super::{exit::Client, within};
 use crate::gateway::Parts;
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture};
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -93,17 +90,13 @@ pub(super) fn listen_on<T: Send + 'static>(
 /// A call before its answer has begun. Dropped there, it goes on in the background.
 pub(super) struct Outliving<T: Send + 'static> {
     parts: Arc<Parts>,
-    gone: Arc<AtomicBool>,
+    client: Arc<Client>,
     work: Option<BoxFuture<'static, T>>,
 }
 
 impl<T: Send + 'static> Outliving<T> {
-    pub(super) fn new(
-        parts: Arc<Parts>,
-        gone: Arc<AtomicBool>,
-        work: BoxFuture<'static, T>,
-    ) -> Self {
-        Self { parts, gone, work: Some(work) }
+    pub(super) fn new(parts: Arc<Parts>, client: Arc<Client>, work: BoxFuture<'static, T>) -> Self {
+        Self { parts, client, work: Some(work) }
     }
 }
 
@@ -126,7 +119,7 @@ impl<T: Send + 'static> Future for Outliving<T> {
 impl<T: Send + 'static> Drop for Outliving<T> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
-            self.gone.store(true, Ordering::Relaxed);
+            self.client.leave();
             listen_on(&self.parts, self.parts.config.drain.before_answer, work);
         }
     }

@@ -3,7 +3,7 @@
 //! An [`Exit`] is made before anything is held, and settles when it is told how the call ended or,
 //! if nobody tells it, when it is dropped: then the client is gone, or something panicked.
 
-use super::within;
+use super::{limiter::Admitted, within};
 use crate::gateway::Parts;
 use futures_util::future::BoxFuture;
 use gateway_domain::{CallRecord, Credits, EndReason, relay::Relay};
@@ -35,6 +35,31 @@ enum Holding {
     Held,
 }
 
+/// The client's side of a call: it may be gone, though the upstream is still listened to.
+#[derive(Debug)]
+pub(super) struct Client {
+    gone: AtomicBool,
+    admitted: Option<Admitted>,
+}
+
+impl Client {
+    /// A client whose call was let in, under limits or without any.
+    pub(super) fn new(admitted: Option<Admitted>) -> Self {
+        Self { gone: AtomicBool::new(false), admitted }
+    }
+
+    /// The client is gone: its call is not one of those that it may have at once any more.
+    pub(super) fn leave(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+        self.admitted.iter().for_each(Admitted::close);
+    }
+
+    /// Whether the client is gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+}
+
 pub(super) struct Exit {
     parts: Arc<Parts>,
     relay: Relay,
@@ -42,8 +67,7 @@ pub(super) struct Exit {
     /// What is held.
     held: Credits,
     answering: bool,
-    /// Set when the client is gone, though the upstream is still listened to.
-    gone: Arc<AtomicBool>,
+    client: Arc<Client>,
 }
 
 impl fmt::Debug for Exit {
@@ -53,14 +77,14 @@ impl fmt::Debug for Exit {
 }
 
 impl Exit {
-    pub(super) fn new(parts: Arc<Parts>, relay: Relay) -> Self {
+    pub(super) fn new(parts: Arc<Parts>, relay: Relay, client: Client) -> Self {
         Self {
             parts,
             relay,
             holding: Holding::Nothing,
             held: Credits::ZERO,
             answering: false,
-            gone: Arc::default(),
+            client: Arc::new(client),
         }
     }
 
@@ -101,14 +125,9 @@ impl Exit {
         self.held
     }
 
-    /// What says that the client is gone.
-    pub(super) fn gone(&self) -> &Arc<AtomicBool> {
-        &self.gone
-    }
-
-    /// Whether the client is gone.
-    pub(super) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
+    /// The client's side.
+    pub(super) fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
     /// A status of success is on its way to the client.
@@ -119,7 +138,7 @@ impl Exit {
     /// The call is over. The client does not wait for the ledger: what is held is safe there.
     pub(super) fn end(&mut self, reason: EndReason, status: u16) {
         // However the upstream ended: nobody was there to see it.
-        let (reason, status) = match (self.is_gone(), self.answering) {
+        let (reason, status) = match (self.client.is_gone(), self.answering) {
             (false, _) => (reason, status),
             (true, true) => (EndReason::ClientGone, 200),
             (true, false) => (EndReason::ClientGone, CLIENT_CLOSED),
@@ -129,6 +148,10 @@ impl Exit {
         let Some(call) = self.relay.end(reason, status, now) else {
             return;
         };
+        if let Some(admitted) = &self.client.admitted {
+            admitted.used(call.counts.prompt.saturating_add(call.counts.completion));
+            admitted.close();
+        }
         let parts = self.parts.clone();
         let background = &self.parts.runtime.background;
         match holding {

@@ -17,7 +17,6 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -130,7 +129,7 @@ impl Drop for RelayStream {
         if answering.over || std::thread::panicking() {
             return;
         }
-        answering.exit.gone().store(true, Ordering::Relaxed);
+        answering.exit.client().leave();
         let parts = answering.exit.parts().clone();
         listen_on(&parts, parts.config.drain.mid_stream, async move {
             while poll_fn(|context| answering.poll_event(context)).await.is_some() {}

@@ -51,6 +51,7 @@ async fn every_rule_is_asked_in_order_and_nothing_is_held_or_sent() {
         "model_allowed",
         "model_priced",
         "channel_available",
+        "limits",
         "balance",
         "cap",
         "held",
@@ -76,6 +77,7 @@ async fn what_cannot_be_asked_is_left_open() {
         "model_allowed",
         "model_priced",
         "channel_available",
+        "limits",
         "balance",
         "cap",
         "held",
@@ -122,11 +124,11 @@ async fn the_two_top_questions_are_answered() {
         .unwrap();
     let told = bench.gateway.explain(&bob, question(id, CHAT)).await.unwrap();
     assert_eq!(told.denied().unwrap().code, "insufficient_quota");
-    let money: Vec<_> = outcomes(&told).into_iter().skip(10).collect();
+    let money: Vec<_> = outcomes(&told).into_iter().skip(11).collect();
     assert_eq!(money, [("balance", Some(true)), ("cap", Some(false)), ("held", None)]);
     let dear = r#"{"model":"m","max_tokens":10000000,"messages":[{"role":"user","content":"hi"}]}"#;
     let told = bench.gateway.explain(&bob, question(id, dear)).await.unwrap();
-    assert_eq!(outcomes(&told)[10], ("balance", Some(false)));
+    assert_eq!(outcomes(&told)[11], ("balance", Some(false)));
     assert_eq!(told.cost.unwrap().held, None);
 }
 

@@ -10,6 +10,7 @@ mod bench;
 mod drain;
 mod explain;
 mod health;
+mod limits;
 
 use async_trait::async_trait;
 use bench::{ANSWER, Bench, CHAT, CHUNK, STREAM, Stalling, config, gateway, reply, unreachable};

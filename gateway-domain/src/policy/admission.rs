@@ -55,7 +55,7 @@ pub fn admit_model(token: &Token, model: &ModelName) -> Result<(), Denied> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ApiKey, Credits, ModelSet, Role, SubnetList, TokenId, UserId};
+    use crate::{ApiKey, Credits, Limits, ModelSet, Role, SubnetList, TokenId, UserId};
 
     fn parties() -> (User, Token) {
         let at = Timestamp::from_millis(1000);
@@ -72,6 +72,7 @@ mod tests {
             spent: Credits::ZERO,
             held: Credits::ZERO,
             request_count: 0,
+            limits: Limits::default(),
             created_at: at,
         };
         let token = Token {
@@ -89,6 +90,7 @@ mod tests {
             models: ModelSet::parse("gpt-4*").unwrap(),
             subnet: SubnetList::parse("10.0.0.0/8").unwrap(),
             expires_at: Some(Timestamp::from_millis(5000)),
+            limits: Limits::default(),
             revision: 0,
             created_at: at,
             updated_at: at,

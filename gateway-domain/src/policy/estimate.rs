@@ -4,7 +4,7 @@
 //! more than the estimate; an answer is bounded by the limit that the caller set or by
 //! [`DEFAULT_COMPLETION`].
 
-use crate::{Credits, ModelCall, Operation, Price, TokenCounts};
+use crate::{Credits, ModelCall, Operation, Price, TokenCounts, policy::rate::TokenNeed};
 
 /// The completion tokens that are reserved for each answer when neither the caller nor the operator
 /// sets a limit. The worst case of a large model would hold the whole balance of most users.
@@ -92,6 +92,17 @@ pub struct Reservation {
     pub least: Credits,
     /// What it costs if nothing is ever heard of it: the prompt's estimate.
     pub floor: Credits,
+}
+
+/// The tokens that a call counts for under a limit of tokens a minute.
+pub fn tokens(call: &ModelCall, default_completion: u64) -> TokenNeed {
+    let prompt = call.prompt.estimate();
+    let of = |completion: u64| prompt.saturating_add(completion.saturating_mul(call.choices));
+    match (call.operation, call.max_completion) {
+        (Operation::Embeddings, _) => TokenNeed { most: prompt, least: prompt },
+        (Operation::Chat, Some(limit)) => TokenNeed { most: of(limit), least: of(limit) },
+        (Operation::Chat, None) => TokenNeed { most: of(default_completion), least: prompt },
+    }
 }
 
 /// What to hold for a call. `default_completion` bounds each answer where the caller did not.
@@ -190,6 +201,21 @@ mod tests {
         assert_eq!(ceiling(Credits::saturating(needed.least.units() + 11)), Some(17));
         // More may be held than was asked for only by mistake.
         assert_eq!(ceiling(Credits::MAX), Some(4096));
+    }
+
+    #[test]
+    fn tokens_are_counted_with_the_callers_limit_or_the_default() {
+        let need = |more| {
+            let call = chat(more);
+            let need = tokens(&call, 4096);
+            let prompt = call.prompt.estimate();
+            (need.least - prompt, need.most - prompt)
+        };
+        assert_eq!(need(r#","n":2"#), (0, 2 * 4096));
+        assert_eq!(need(r#","n":2,"max_tokens":10"#), (20, 20));
+        let call = ModelCall::embeddings(r#"{"model":"m","input":"hi"}"#.into()).unwrap();
+        let prompt = call.prompt.estimate();
+        assert_eq!(tokens(&call, 4096), TokenNeed { most: prompt, least: prompt });
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub(super) fn new_token(user_id: UserId, n: u8) -> NewToken {
         models: ModelSet::default(),
         subnet: SubnetList::default(),
         expires_at: None,
+        limits: gateway_domain::Limits::default(),
     }
 }
 

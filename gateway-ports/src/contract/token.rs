@@ -9,7 +9,7 @@ use crate::{
     NewToken, Page, Store, TokenChange, TokenChanged, UsageFilter,
 };
 use futures_util::future::join_all;
-use gateway_domain::{ModelSet, SubnetList, TokenId, UserId};
+use gateway_domain::{Limits, LimitsChange, ModelSet, SubnetList, TokenId, UserId};
 
 pub(super) async fn insert_then_find(store: &Store) {
     let owner = store.users.insert(&new_user("alice")).await.unwrap();
@@ -18,6 +18,7 @@ pub(super) async fn insert_then_find(store: &Store) {
         models: ModelSet::parse("gpt-4o, claude-*").unwrap(),
         subnet: SubnetList::parse("10.0.0.0/8,::1").unwrap(),
         expires_at: Some(at(NOW + 1000)),
+        limits: Limits { rpm: 1, tpm: Limits::MOST, concurrency: 3 },
         ..new_token(owner, 1)
     };
     let id = store.tokens.insert(&new, 10, &entry(TokenCreate)).await.unwrap().unwrap();
@@ -34,6 +35,7 @@ pub(super) async fn insert_then_find(store: &Store) {
     assert_eq!(token.models, new.models);
     assert_eq!(token.subnet, new.subnet);
     assert_eq!(token.expires_at, new.expires_at);
+    assert_eq!(token.limits, new.limits);
     assert_eq!((token.created_at, token.updated_at), (at(NOW), at(NOW)));
 
     let principal = store.tokens.find_by_digest(&new.digest).await;
@@ -156,6 +158,7 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
         models: Some(ModelSet::parse("m1,m2").unwrap()),
         subnet: Some(SubnetList::parse("192.168.0.0/16").unwrap()),
         expires_at: Some(Some(at(NOW + 9000))),
+        limits: LimitsChange { rpm: Some(5), tpm: Some(6), concurrency: Some(7) },
         ..TokenChange::default()
     };
     let changed = store.tokens.update(owner, id, &change, &entry_at(later, TokenUpdate)).await;
@@ -165,6 +168,7 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
     expected.models = change.models.unwrap();
     expected.subnet = change.subnet.unwrap();
     expected.expires_at = Some(at(NOW + 9000));
+    expected.limits = Limits { rpm: 5, tpm: 6, concurrency: 7 };
     let after = payer.token().await;
     assert!(after.revision > expected.revision);
     expected.revision = after.revision;
@@ -174,14 +178,18 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
 pub(super) async fn limits_can_be_taken_away(store: &Store) {
     let payer = payer(store, 1, 100, Some(50)).await;
     let (owner, id) = (payer.user_id, payer.token_id);
-    let set = TokenChange { expires_at: Some(Some(at(NOW + 1))), ..TokenChange::default() };
-    let none = TokenChange { cap: Some(None), expires_at: Some(None), ..TokenChange::default() };
+    let limits = LimitsChange { rpm: Some(5), tpm: Some(6), concurrency: Some(7) };
+    let set = TokenChange { expires_at: Some(Some(at(NOW + 1))), limits, ..TokenChange::default() };
+    let limits = LimitsChange { rpm: Some(0), tpm: None, concurrency: Some(0) };
+    let none =
+        TokenChange { cap: Some(None), expires_at: Some(None), limits, ..TokenChange::default() };
     for change in [set, none] {
         let changed = store.tokens.update(owner, id, &change, &entry(TokenUpdate)).await;
         assert_eq!(changed.unwrap(), TokenChanged::Changed);
     }
     let token = payer.token().await;
     assert_eq!((token.cap, token.expires_at), (None, None));
+    assert_eq!(token.limits, Limits { rpm: 0, tpm: 6, concurrency: 0 });
 }
 
 pub(super) async fn a_cap_below_use_is_refused(store: &Store) {

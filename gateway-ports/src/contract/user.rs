@@ -3,7 +3,7 @@
 use super::fixture::{NOW, at, credits, entry, is_conflict, new_user, payer};
 use crate::{AuditAction::UserUpdate, NewUser, Page, Store, UserChange};
 use futures_util::future::join_all;
-use gateway_domain::{Role, UserId};
+use gateway_domain::{Limits, LimitsChange, Role, UserId};
 
 pub(super) async fn insert_then_find(store: &Store) {
     let new = NewUser {
@@ -153,11 +153,13 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
         email: Some(None),
         role: Some(Role::Admin),
         enabled: Some(false),
+        limits: LimitsChange { rpm: Some(5), tpm: Some(6), concurrency: Some(Limits::MOST) },
         ..UserChange::default()
     };
     assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
     let after = store.users.credential(id).await.unwrap().unwrap();
     let mut expected = before.user;
+    expected.limits = Limits { rpm: 5, tpm: 6, concurrency: Limits::MOST };
     expected.display_name = "Al".into();
     expected.email = None;
     expected.role = Role::Admin;
@@ -170,6 +172,13 @@ pub(super) async fn an_update_changes_only_what_it_names(store: &Store) {
     assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
     let user = store.users.find(id).await.unwrap().unwrap();
     assert_eq!(user.email.as_deref(), Some("new@example.com"));
+    assert_eq!(user.limits, expected.limits);
+
+    let limits = LimitsChange { tpm: Some(0), ..LimitsChange::default() };
+    let change = UserChange { limits, ..UserChange::default() };
+    assert!(store.users.update(id, &change, &entry(UserUpdate)).await.unwrap());
+    let user = store.users.find(id).await.unwrap().unwrap();
+    assert_eq!(user.limits, Limits { tpm: 0, ..expected.limits });
 }
 
 pub(super) async fn a_new_password_ends_the_duty_to_choose_one(store: &Store) {

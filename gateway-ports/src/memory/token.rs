@@ -49,6 +49,7 @@ impl TokenRepository for MemoryStore {
             models: new.models,
             subnet: new.subnet,
             expires_at: new.expires_at,
+            limits: new.limits,
             revision: 0,
             created_at: entry.at,
             updated_at: entry.at,
@@ -114,6 +115,7 @@ impl TokenRepository for MemoryStore {
         if let Some(end) = change.expires_at {
             token.expires_at = end;
         }
+        token.limits = token.limits.with(change.limits);
         token.revision += 1;
         token.updated_at = entry.at;
         state.note(entry, Some(id.0));

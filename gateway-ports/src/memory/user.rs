@@ -3,7 +3,7 @@
 use super::{MemoryStore, State, StoredUser};
 use crate::{AuditEntry, Credential, NewUser, Page, StoreError, UserChange, UserRepository};
 use async_trait::async_trait;
-use gateway_domain::{Credits, Role, User, UserId};
+use gateway_domain::{Credits, Limits, Role, User, UserId};
 
 impl State {
     fn insert_user(&mut self, new: &NewUser, role: Role) -> Result<UserId, StoreError> {
@@ -24,6 +24,7 @@ impl State {
             spent: Credits::ZERO,
             held: Credits::ZERO,
             request_count: 0,
+            limits: Limits::default(),
             created_at: new.created_at,
         };
         let password_hash = new.password_hash.clone();
@@ -103,6 +104,7 @@ impl UserRepository for MemoryStore {
         if let Some(enabled) = change.enabled {
             user.enabled = enabled;
         }
+        user.limits = user.limits.with(change.limits);
         if change.end_sessions {
             user.session_version += 1;
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Blocks that are open at once, at most. The API has one.
 const MOST_OPEN: usize = 16;
 /// The bytes that are kept of all of them, at most.
-const MOST_KEPT: usize = 16 << 20;
+const MOST_KEPT: usize = 2 << 20;
 
 /// A block that has begun.
 pub(super) enum Block {
@@ -140,7 +140,7 @@ mod tests {
         let mut open = Open::default();
         open.insert(0, Block::Thinking(Thought::begun(None))).unwrap();
         open.insert(1, Block::Thinking(Thought::begun(None))).unwrap();
-        let long = "x".repeat(10 << 20);
+        let long = "x".repeat(5 << 18);
         open.add(0, Piece::Text(&long));
         open.add(1, Piece::Text(&long));
         open.add(1, Piece::Signature("s"));

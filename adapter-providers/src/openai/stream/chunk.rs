@@ -11,7 +11,9 @@ use super::super::{
 };
 use crate::sse;
 use bytes::Bytes;
-use gateway_domain::{Fault, ModelCall, TokenCounts, call::json::span, policy::estimate::TextSize};
+use gateway_domain::{
+    Fault, FaultKind, ModelCall, TokenCounts, call::json::span, policy::estimate::TextSize,
+};
 use gateway_ports::{Json, Target, provider::Fields};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -87,6 +89,11 @@ impl<'a> Chunk<'a> {
         size
     }
 }
+
+/// Choices of an answer, at most.
+const MOST_CHOICES: usize = 128;
+/// What is kept of all calls of an answer, at most: their ids and names.
+const MOST_KEPT: usize = 128 << 10;
 
 /// What is known of an answer so far.
 pub(super) struct Progress {
@@ -212,6 +219,9 @@ impl Progress {
         if given.is_none() {
             changes.push(Change::set(At::Choice, "index", Json::of(&index)));
         }
+        if self.choices.len() >= MOST_CHOICES && !self.choices.contains_key(&index) {
+            return Err(too_much());
+        }
         let state = self.choices.entry(index).or_default();
         if choice.delta.is_none() {
             changes.push(Change::set(At::Choice, "delta", Json::of(&Fields::default())));
@@ -229,7 +239,13 @@ impl Progress {
             changes.push(Change::set(At::Said, "reasoning_content", reasoning.into()));
         }
         let pieces = said.calls();
-        changes.extend(state.calls.look(&pieces, self.seed, index));
+        if !pieces.is_empty() {
+            changes.extend(state.calls.look(&pieces, self.seed, index));
+            if self.choices.values().map(|state| state.calls.kept()).sum::<usize>() > MOST_KEPT {
+                return Err(too_much());
+            }
+        }
+        let state = self.choices.entry(index).or_default();
         if let Some(reason) = choice.finish_reason {
             match finish(reason, self.lenient, !state.calls.is_empty())? {
                 Finish::AsItIs => state.finished = true,
@@ -244,6 +260,10 @@ impl Progress {
         }
         Ok(changes)
     }
+}
+
+fn too_much() -> Fault {
+    Fault::new(FaultKind::Malformed, "the answer has more choices or calls than can be kept")
 }
 
 fn is_time(text: &str) -> bool {
