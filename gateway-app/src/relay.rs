@@ -77,7 +77,7 @@ impl Gateway {
         };
         let need = estimate::tokens(&call, parts.config.default_completion);
         let admitted = parts.limiter.admit(&principal, need, parts.runtime.clock.now())?;
-        parts.watch.budget().deposit(context.started);
+        parts.watch.budget().deposit(parts.runtime.clock.now());
         let mut exit = Exit::new(parts.clone(), Relay::new(facts), Client::new(admitted));
         if let Err(error) = reserve(&mut exit, principal.clone(), &call, price, context).await {
             return Err(refuse(exit, error));

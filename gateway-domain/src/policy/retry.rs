@@ -2,6 +2,7 @@
 //! trying again must not be what keeps it failing.
 
 use crate::Timestamp;
+use std::time::Duration;
 
 /// How much may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub struct RetryBudget {
 
 /// Thousandths of a retry.
 const ONE: u64 = 1000;
+/// Calls do not come in order of their times, but nearly. What is further back than this is a clock
+/// that was set back.
+const ORDER: Duration = Duration::from_secs(5);
 /// What fits into the bucket at least, so that it is worth something where nothing comes by time.
 const LEAST: u64 = 10 * ONE;
 
@@ -59,7 +63,9 @@ impl RetryBudget {
 
     fn refill(&mut self, now: Timestamp) {
         let passed = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
-        self.at = now;
+        if now > self.at || self.at.since(now) > ORDER {
+            self.at = now;
+        }
         self.left = self.left.saturating_add(passed.saturating_mul(self.rules.per_second.into()));
         self.cap();
     }
@@ -98,6 +104,18 @@ mod tests {
             budget.deposit(at(second * 1000));
             assert!(budget.take(at(second * 1000)) && budget.take(at(second * 1000)));
         }
+    }
+
+    #[test]
+    fn no_time_counts_twice_and_a_clock_that_is_set_back_goes_on_from_there() {
+        let mut budget = RetryBudget::new(RetryRules { percent: 0, per_second: 10 });
+        while budget.take(at(10_000)) {}
+        for late in [9_000, 10_000, 8_000, 10_000] {
+            budget.deposit(at(late));
+            assert!(!budget.take(at(late)), "{late}");
+        }
+        budget.deposit(at(1_000));
+        assert!(budget.take(at(1_100)) && !budget.take(at(1_100)));
     }
 
     #[test]
