@@ -219,7 +219,7 @@ fn case_37_faults_of_the_channels_key_account_or_address() {
 
 #[test]
 fn case_37_faults_of_too_much_and_of_the_upstream() {
-    use FaultKind::{Malformed, Overloaded, Quota, RateLimited, Server, Timeout};
+    use FaultKind::{Conflict, Malformed, Overloaded, Quota, RateLimited, Server, Timeout};
     check(&[
         (
             429,
@@ -260,7 +260,7 @@ fn case_37_faults_of_too_much_and_of_the_upstream() {
         (408, "", Timeout, None),
         (504, "<html>504</html>", Timeout, None),
         (524, "", Timeout, None),
-        (409, r#"{"error":{"message":"conflict"}}"#, Server, None),
+        (409, r#"{"error":{"message":"conflict"}}"#, Conflict, None),
         (
             500,
             r#"{"error":{"message":"The server had an error","type":"server_error"}}"#,

@@ -29,7 +29,7 @@ fn case_37_every_error_is_whose_fault_it_is() {
         (402, "billing_error", "pay", "", FaultKind::Payment),
         (403, "permission_error", "no", "", FaultKind::Permission),
         (404, "not_found_error", "model: claude-9", "", FaultKind::NotFound),
-        (409, "conflict_error", "wait", "", FaultKind::Server),
+        (409, "conflict_error", "wait", "", FaultKind::Conflict),
         (413, "request_too_large", "too large", "", FaultKind::TooLarge),
         (429, "rate_limit_error", "slow down", "", FaultKind::RateLimited),
         (429, "rate_limit_error", "tier", "ramp_limit_exceeded", FaultKind::RateLimited),
