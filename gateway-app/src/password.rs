@@ -28,6 +28,15 @@ pub fn verify(password: &[u8], phc: Option<&str>) -> Option<bool> {
     Some(fits && known)
 }
 
+/// How a hash with today's parameters begins.
+const CURRENT: &str = "$argon2id$v=19$m=7168,t=5,p=1$";
+
+/// Whether a hash was made with other parameters than today's. Of hashes of another make nobody here
+/// can say.
+pub(crate) fn is_outdated(phc: &str) -> bool {
+    phc.starts_with("$argon2") && !phc.starts_with(CURRENT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,7 +44,12 @@ mod tests {
     #[test]
     fn h4_a_password_fits_its_hash_only() {
         let hash = hash(b"secret").unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
+        assert!(hash.starts_with(CURRENT), "{hash}");
+        assert!(!is_outdated(&hash) && !is_outdated("plain:x"));
+        for old in ["$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", "$argon2i$v=19$m=7168,t=5,p=1$"]
+        {
+            assert!(is_outdated(old), "{old}");
+        }
         assert_eq!(verify(b"secret", Some(&hash)), Some(true));
         assert_eq!(verify(b"Secret", Some(&hash)), Some(false));
         assert_eq!(verify(b"secret", Some("no hash")), Some(false));

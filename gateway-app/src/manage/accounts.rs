@@ -1,9 +1,11 @@
 //! One's own account: registering, logging in, changing the password.
 
 use super::{check_email, check_name};
-use crate::{ErrorKind, Gateway, GatewayError, RequestContext, session::Session};
+use crate::{
+    ErrorKind, Gateway, GatewayError, RequestContext, password::is_outdated, session::Session,
+};
 use gateway_domain::{Role, Timestamp, User, UserId, user, user::BadCredentials};
-use gateway_ports::{NewUser, StoreError, UserChange};
+use gateway_ports::{AuditAction, AuditEntry, NewUser, StoreError, UserChange};
 use std::{net::IpAddr, time::Duration};
 
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -121,6 +123,7 @@ impl Gateway {
         let logins = &self.0.store.logins;
         let scopes =
             |account: Option<&String>| account.into_iter().chain(&place).cloned().collect();
+        let outdated = hash.as_deref().is_some_and(is_outdated).then(|| password.clone());
         let Some(fits) = self.0.runtime.hasher.verify(password, hash).await else {
             // Nothing was guessed.
             let all: Vec<String> = scopes(Some(&account));
@@ -134,8 +137,24 @@ impl Gateway {
         if !credential.user.enabled {
             return Err(gateway_domain::policy::admission::Denied::UserDisabled.into());
         }
+        if let Some(password) = outdated {
+            self.rehash(credential.user.id, password, now).await;
+        }
         let token = self.issue(&credential.user)?;
         Ok(Login { user: credential.user, token })
+    }
+
+    /// Keeps a password under today's parameters. No login fails for it: the next one comes here too.
+    async fn rehash(&self, id: UserId, password: String, now: Timestamp) {
+        let Some(hash) = self.0.runtime.hasher.hash(password).await else {
+            return;
+        };
+        let change = UserChange { password_hash: Some(hash), ..UserChange::default() };
+        let mut entry = AuditEntry::new(self.new_request_id(), now, AuditAction::UserUpdate);
+        entry.detail.insert("password".to_owned(), "hashed anew".into());
+        if let Err(error) = self.0.store.users.update(id, &change, &entry).await {
+            tracing::warn!(user_id = id.0, %error, "a password could not be hashed anew");
+        }
     }
 
     /// Counts a login as failed before its password is looked at: of guesses that are made at once
