@@ -964,7 +964,7 @@ def test_98_any_origin_among_others_is_refused_at_the_start(launcher):
         # A Worker has no start: it refuses every request.
         process.start()
         reply = httpx.get(process.url + "/health", trust_env=False)
-        assert reply.status_code == 500 and "access-control-allow-origin" not in reply.headers, describe(reply)
+        assert reply.status_code == 503 and "access-control-allow-origin" not in reply.headers, describe(reply)
         process.kill()
     else:
         process.launch()

@@ -148,6 +148,29 @@ def test_money_that_others_hold(lab):
     assert explain(rig.user.api, rig.token, request_for(rig, max_tokens=10_000))["allowed"]
 
 
+def test_a_limit_of_calls(lab):
+    """Asking does not count; what is said is what the next call gets."""
+    rig = lab.rig(owner=lab.user(), token={"rpm_limit": 1})
+    for _ in range(3):
+        assert explain(rig.user.api, rig.token, request_for(rig))["allowed"]
+    rig.wait_row(expect(rig.chat(), 200))
+    told = explain(rig.user.api, rig.token, request_for(rig))
+    assert deciding(told) == "limits"
+    expect(rig.chat(), told["error"]["status"], told["error"]["code"])
+
+
+def test_a_channel_that_is_left_alone_is_skipped_with_its_reason(lab):
+    limited = scripts.error(429, "slow down", "rate_limit_exceeded", headers={"Retry-After": "30"})
+    rig = lab.rig(limited, owner=lab.user())
+    expect(rig.chat(), 429)
+    told = explain(lab.site.root, rig.token, request_for(rig))
+    assert deciding(told) == "channel_available" and told["tiers"] == []
+    reason, = [entry["reason"] for entry in told["skipped"] if entry["channel_id"] == rig.channel.id]
+    assert reason not in ("disabled", "model_not_served"), told["skipped"]
+    expect(rig.chat(), told["error"]["status"], told["error"]["code"])
+    assert rig.route.calls == 1
+
+
 @pytest.mark.own
 def test_a_model_without_a_price(spawn):
     lab = Lab(spawn())
