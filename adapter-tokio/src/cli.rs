@@ -1,7 +1,11 @@
-//! The command line: `gateway serve`, what configures it, and `gateway ledger verify`.
+//! The command line: `gateway serve` and what configures it, `gateway relay`, `gateway health`, and
+//! `gateway ledger verify`.
 
+pub mod health;
 pub mod ledger;
+pub mod relay;
 pub mod serve;
+mod signal;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -21,6 +25,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve the gateway (the default).
     Serve(Box<serve::ServeArgs>),
+    /// Serve the relay proxy, through which gateways reach providers from a fixed address.
+    Relay(Box<relay::RelayArgs>),
+    /// Ask a gateway or a relay on this machine whether it is well.
+    Health(health::HealthArgs),
     /// Look at the books.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -54,7 +62,8 @@ impl Command {
     pub fn worker_threads(&self) -> Option<usize> {
         match self {
             Self::Serve(args) => args.worker_threads(),
-            Self::Ledger(_) => Some(1),
+            Self::Relay(_) => None,
+            Self::Health(_) | Self::Ledger(_) => Some(1),
         }
     }
 
@@ -65,6 +74,8 @@ impl Command {
     pub async fn run(self) -> Result<(), CliError> {
         match self {
             Self::Serve(args) => Ok(args.run().await?),
+            Self::Relay(args) => Ok(args.run().await?),
+            Self::Health(args) => Ok(args.run().await?),
             Self::Ledger(command) => command.run().await,
         }
     }

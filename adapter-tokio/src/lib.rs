@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod native;
+pub mod relay;
 pub mod runtime;
 pub mod secrets;
 pub mod server;

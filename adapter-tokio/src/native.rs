@@ -10,10 +10,10 @@ use adapter_sqlite::{Grouping, OpenError, SqliteExecutor, SqliteOptions};
 use axum::Router;
 use gateway_app::{
     Config, Gateway, GatewayError, MasterKeys, MemoryCache, MissingPart, Runtime, SessionKey,
-    Vault, session::WeakSecret, vault::VaultError,
+    Vault, proxy::RelayProxy, session::WeakSecret, vault::VaultError,
 };
 use gateway_domain::Timestamp;
-use gateway_ports::{Background, Clock, Providers};
+use gateway_ports::{Background, Clock, Providers, Upstream};
 use secrecy::{ExposeSecret, SecretString};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,8 @@ pub struct NativeOptions {
     pub config: Config,
     /// How providers are connected to.
     pub upstream: UpstreamOptions,
+    /// The relay proxy that all of it goes through, if there is one.
+    pub relay: Option<RelayProxy>,
     /// How the gateway is served.
     pub http: HttpOptions,
     /// The providers.
@@ -51,6 +53,7 @@ impl NativeOptions {
             database: SqliteOptions::new(database_url),
             config: Config::default(),
             upstream: UpstreamOptions::default(),
+            relay: None,
             http: HttpOptions::default(),
             providers,
             jwt_secret: None,
@@ -115,13 +118,12 @@ impl Native {
             background: Arc::new(tasks.clone()),
             hasher: Arc::new(Argon2Hasher::default()),
         };
-        let upstream =
-            UpstreamOptions { allow_loopback: options.config.allow_loopback, ..options.upstream };
+        let upstream = upstream(&options);
         let gateway = Gateway::builder()
             .config(options.config)
             .store(store.clone())
             .cache(Arc::new(MemoryCache::new(clock.clone())))
-            .upstream(Arc::new(HyperUpstream::new(upstream)))
+            .upstream(upstream)
             .providers(options.providers)
             .runtime(runtime)
             .sessions(sessions)
@@ -168,6 +170,16 @@ impl Native {
         drop(self.gateway);
         self.executor.close().await;
         finished
+    }
+}
+
+/// The client: it connects to providers, or to the relay alone, which may be on this machine.
+fn upstream(options: &NativeOptions) -> Arc<dyn Upstream> {
+    let allow_loopback = options.config.allow_loopback || options.relay.is_some();
+    let client = HyperUpstream::new(UpstreamOptions { allow_loopback, ..options.upstream });
+    match &options.relay {
+        Some(relay) => Arc::new(relay.clone().over(Arc::new(client))),
+        None => Arc::new(client),
     }
 }
 

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture};
-use gateway_domain::channel::base_url::is_public;
+use gateway_domain::egress::is_public;
 use gateway_ports::{ByteStream, Upstream, UpstreamError};
 use http_body_util::{BodyDataStream, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};

@@ -1,8 +1,11 @@
 //! Variables and secrets of the Worker: the names and the forms are the native gateway's.
 
 use adapter_http::{AllowedOrigins, HttpOptions};
-use gateway_app::{Config, Drain, Timeouts, variables};
-use gateway_domain::policy::{breaker::BreakerRules, retry::RetryRules};
+use gateway_app::{Config, Drain, Timeouts, proxy::RelayProxy, variables};
+use gateway_domain::{
+    egress::HostList,
+    policy::{breaker::BreakerRules, retry::RetryRules},
+};
 use gateway_ports::HealthScope;
 use secrecy::SecretString;
 use std::time::Duration;
@@ -17,6 +20,8 @@ pub const DATABASE: &str = "DB";
 pub struct Options {
     /// What the operator configured.
     pub config: Config,
+    /// The relay proxy that providers are reached through, if there is one.
+    pub relay: Option<RelayProxy>,
     /// How the gateway is served.
     pub http: HttpOptions,
     /// `JWT_SECRET`: signs logins.
@@ -156,8 +161,23 @@ impl Options {
                 variables::switch,
                 defaults.allow_loopback,
             )?,
+            custom_hosts: read
+                .text("CUSTOM_HOST_SUFFIXES")
+                .map_or(defaults.custom_hosts.clone(), |text| HostList::parse(&text)),
             ..defaults
         };
+        let relay =
+            match read.text("RELAY_PROXY_URL") {
+                Some(url) => {
+                    let key = read.secret("RELAY_PROXY_KEY")?;
+                    let relay = RelayProxy::new(url.trim(), &key);
+                    Some(relay.map_err(|why| BadVariable {
+                        name: "RELAY_PROXY_URL",
+                        why: why.to_string(),
+                    })?)
+                }
+                None => None,
+            };
         let origins = |text: &str| {
             AllowedOrigins::parse(text).ok_or_else(|| {
                 String::from("* or a list of origins such as https://app.example.com")
@@ -168,6 +188,7 @@ impl Options {
         };
         Ok(Self {
             config,
+            relay,
             http: HttpOptions {
                 allowed_origins: read.parsed("ALLOWED_ORIGINS", origins, http.allowed_origins)?,
                 body_timeout: read.millis("BODY_TIMEOUT_MS", http.body_timeout)?,

@@ -13,7 +13,7 @@ use adapter_d1::D1Executor;
 use adapter_sql::SqlLedger;
 use axum::Router;
 use gateway_app::{Gateway, MasterKeys, Runtime, SessionKey, Vault};
-use gateway_ports::{Clock, Entropy, KindTaken, Providers, Store, Timer};
+use gateway_ports::{Clock, Entropy, KindTaken, Providers, Store, Timer, Upstream};
 use secrecy::ExposeSecret;
 use std::{
     cell::{Cell, OnceCell},
@@ -92,11 +92,15 @@ impl Isolate {
         let keys = MasterKeys::parse(options.master_keys.expose_secret())
             .map_err(|error| Unusable::because(format_args!("MASTER_KEYS: {error}")))?;
         let clock: Arc<dyn Clock> = Arc::new(DateClock);
+        let upstream: Arc<dyn Upstream> = match options.relay {
+            Some(relay) => Arc::new(relay.over(Arc::new(FetchUpstream))),
+            None => Arc::new(FetchUpstream),
+        };
         let gateway = Gateway::builder()
             .config(options.config)
             .store(store(database))
             .cache(Arc::new(EdgeCache::new(clock.clone())))
-            .upstream(Arc::new(FetchUpstream))
+            .upstream(upstream)
             .providers((extras.providers)().map_err(Unusable::because)?)
             .runtime(Runtime {
                 clock,

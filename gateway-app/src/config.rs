@@ -2,6 +2,7 @@
 
 use gateway_domain::{
     Credits,
+    egress::HostList,
     policy::{breaker::BreakerRules, estimate::DEFAULT_COMPLETION, retry::RetryRules},
 };
 use gateway_ports::{HealthScope, UnpricedModels};
@@ -92,6 +93,8 @@ pub struct Config {
     pub retention: Duration,
     /// Whether channels may point at this machine.
     pub allow_loopback: bool,
+    /// The only hosts that channels may have besides their providers' own; empty: all public ones.
+    pub custom_hosts: HostList,
     /// How long copies of keys, channels and settings are used without asking the store. A change
     /// made through this process is seen at once; one made by another, after this long. Revoked
     /// keys spend nothing whatever the copy says: the ledger looks for itself.
@@ -115,6 +118,7 @@ impl Default for Config {
             health_scope: HealthScope::default(),
             retention: Duration::from_hours(24 * 90),
             allow_loopback: false,
+            custom_hosts: HostList::default(),
             snapshot_ttl: Duration::from_secs(10),
         }
     }

@@ -17,6 +17,7 @@ pub mod housekeeping;
 pub mod manage;
 pub mod models;
 pub mod password;
+pub mod proxy;
 pub mod relay;
 pub mod report;
 pub mod session;

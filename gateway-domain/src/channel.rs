@@ -1,7 +1,5 @@
 //! Channels: configured ways to a provider.
 
-pub mod base_url;
-
 use crate::{ChannelId, ModelName, ModelSet, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{borrow::Cow, collections::BTreeMap, fmt};

@@ -9,6 +9,7 @@
 pub mod call;
 pub mod channel;
 pub mod credits;
+pub mod egress;
 pub mod fault;
 pub mod id;
 pub mod key;
@@ -24,8 +25,9 @@ pub mod usage;
 pub mod user;
 
 pub use call::{CallError, ModelCall, Operation};
-pub use channel::{Channel, ModelMapping, ProviderKind, base_url::UnsafeUrl};
+pub use channel::{Channel, ModelMapping, ProviderKind};
 pub use credits::Credits;
+pub use egress::UnsafeUrl;
 pub use fault::{Fault, FaultKind};
 pub use id::{ChannelId, RequestId, TokenId, UserId};
 pub use key::{ApiKey, KeyDigest};

@@ -20,6 +20,9 @@ pub enum UpstreamError {
     /// The host is, or resolves to, an address that no channel may reach. Nothing was sent.
     #[error("the address is not public")]
     Blocked,
+    /// What stands between here and the upstream does not do its work. Nothing was sent on.
+    #[error("the relay proxy: {0}")]
+    Relay(String),
     /// The connection broke after the request was sent.
     #[error("the connection broke: {0}")]
     Broken(String),

@@ -227,6 +227,18 @@ def verify(database: Path) -> subprocess.CompletedProcess[str]:
                           timeout=30, check=False)
 
 
+class RelayProcess(GatewayProcess):
+    """The relay proxy, `gateway relay`, for targets of these hosts."""
+
+    def __init__(self, directory: Path, canaries: Canaries, hosts: str, **environment: str | None):
+        self.key = canaries.make("the relay's key", "relay-")
+        settings = {"RELAY_LISTEN": "127.0.0.1:0", "RELAY_PROXY_KEY": self.key, "RELAY_ALLOWED_HOSTS": hosts, **environment}
+        super().__init__(directory, canaries, **settings)
+
+    def command(self) -> list[str | Path]:
+        return [binary(), "relay"]
+
+
 class ExampleProcess(GatewayProcess):
     """One of the repository's examples, which is a gateway too; it ends with Ctrl-C."""
 

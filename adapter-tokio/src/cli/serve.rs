@@ -2,15 +2,17 @@
 
 use crate::{
     Native, NativeOptions,
+    cli::signal,
     server::{self, ServerOptions},
     upstream::UpstreamOptions,
 };
 use adapter_http::{AllowedOrigins, HttpOptions};
 use adapter_sqlite::{SqliteOptions, Synchronous};
 use clap::{Args, ValueEnum};
-use gateway_app::{Config, Drain, Timeouts, variables};
+use gateway_app::{Config, Drain, Timeouts, proxy::RelayProxy, variables};
 use gateway_domain::{
     Credits, SubnetList,
+    egress::HostList,
     policy::{breaker::BreakerRules, retry::RetryRules},
 };
 use gateway_ports::{Providers, UnpricedModels};
@@ -84,6 +86,16 @@ pub struct ServeArgs {
     /// Lets channels use `http://127.0.0.1`, for development and local model servers.
     #[arg(long, env = "ALLOW_LOOPBACK_UPSTREAMS", value_parser = variables::switch, default_value = "0")]
     allow_loopback_upstreams: bool,
+    /// The only hosts that channels may have besides their providers' own: `api.example.com`, or
+    /// `.example.com` for every name below it, separated by commas. All public ones if absent.
+    #[arg(long, env = "CUSTOM_HOST_SUFFIXES", default_value = "")]
+    custom_host_suffixes: String,
+    /// The relay proxy that providers are reached through: its https address.
+    #[arg(long, env = "RELAY_PROXY_URL", requires = "relay_proxy_key")]
+    relay_proxy_url: Option<String>,
+    /// The relay proxy's key.
+    #[arg(long, env = "RELAY_PROXY_KEY", hide = true, hide_env_values = true)]
+    relay_proxy_key: Option<SecretString>,
     /// Proxies whose X-Forwarded-For is believed: comma-separated networks.
     #[arg(long, env = "TRUSTED_PROXIES")]
     trusted_proxies: Option<String>,
@@ -210,16 +222,23 @@ impl ServeArgs {
                 per_second: self.retry_budget_per_second,
             },
             allow_loopback: self.allow_loopback_upstreams,
+            custom_hosts: HostList::parse(&self.custom_host_suffixes),
             ..Config::default()
         };
         let upstream = UpstreamOptions {
             connect_timeout: ms(self.connect_timeout_ms),
             ..UpstreamOptions::default()
         };
+        let url = self.relay_proxy_url.as_deref().filter(|url| !url.trim().is_empty());
+        let relay = match (url, &self.relay_proxy_key) {
+            (Some(url), Some(key)) => Some(RelayProxy::new(url.trim(), key)?),
+            _ => None,
+        };
         Ok(NativeOptions {
             database,
             config,
             upstream,
+            relay,
             http: HttpOptions {
                 allowed_origins: origins,
                 body_timeout: ms(self.body_timeout_ms),
@@ -236,7 +255,7 @@ impl ServeArgs {
     /// # Errors
     /// When the gateway cannot start.
     pub async fn run(self) -> Result<(), Box<dyn Error>> {
-        let stop = told_to_stop()?;
+        let stop = signal::told_to_stop()?;
         let told = Arc::new(OnceLock::new());
         let when = told.clone();
         let native = Native::open(self.native(adapter_providers::defaults()?)?).await?;
@@ -265,25 +284,5 @@ impl ServeArgs {
             tracing::error!("some calls could not be settled in time; the next start closes them");
         }
         Ok(())
-    }
-}
-
-/// Listens for SIGTERM and SIGINT from now on; the future completes when one comes.
-fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        Ok(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(async { drop(tokio::signal::ctrl_c().await) })
     }
 }

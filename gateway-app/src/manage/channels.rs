@@ -3,7 +3,8 @@
 use super::{audit::Detail, check_name};
 use crate::{ErrorKind, Gateway, GatewayError, RequestContext};
 use gateway_domain::{
-    Channel, ChannelId, ModelMapping, ModelSet, ProviderKind, Role, User, channel::base_url,
+    Channel, ChannelId, ModelMapping, ModelSet, ProviderKind, Role, User,
+    egress::{self, Purpose},
 };
 use gateway_ports::{AuditAction, ChannelChange, NewChannel, Provider, SnapshotKey};
 use secrecy::{ExposeSecret, SecretString};
@@ -173,11 +174,21 @@ impl Gateway {
             GatewayError::new(ErrorKind::Invalid, "unsafe_base_url", e.to_string())
                 .about("base_url")
         };
-        let vetted = base_url::vet(wanted, self.0.config.allow_loopback).map_err(unsafe_url)?;
+        let config = &self.0.config;
+        let vetted = egress::base_url(wanted, config.allow_loopback).map_err(unsafe_url)?;
         let known = default == Some(vetted.as_str())
             || current.is_some_and(|c| c.base_url == vetted && c.kind == *kind);
         if !known && admin.role < Role::Root {
             return Err(GatewayError::forbidden());
+        }
+        if !known && !config.custom_hosts.is_empty() {
+            let url = egress::vet(&vetted, Purpose::Base, config.allow_loopback);
+            if !url.is_ok_and(|url| config.custom_hosts.names(&url)) {
+                let why = "base_url names a host that CUSTOM_HOST_SUFFIXES does not";
+                return Err(
+                    GatewayError::new(ErrorKind::Invalid, "unsafe_base_url", why).about("base_url")
+                );
+            }
         }
         Ok(vetted)
     }

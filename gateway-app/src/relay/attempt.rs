@@ -121,7 +121,10 @@ async fn exchange(
     call: &ModelCall,
     exit: &mut Exit,
 ) -> Result<Attempted, Fault> {
-    let encoded = provider.encode(call, target).map_err(refused)?;
+    let mut encoded = provider.encode(call, target).map_err(refused)?;
+    for request in std::iter::once(&mut encoded.request).chain(&mut encoded.more) {
+        request.extensions_mut().insert(exit.relay().facts().request_id.clone());
+    }
     let dropped = encoded.dropped;
     exit.relay().dropped(&dropped);
     let started = parts.runtime.clock.now();
@@ -224,6 +227,7 @@ pub(super) fn fault_of_exchange(error: &UpstreamError) -> Fault {
         UpstreamError::Connect(_) => FaultKind::Unreachable,
         UpstreamError::ConnectTimeout => FaultKind::Timeout,
         UpstreamError::Blocked => FaultKind::Blocked,
+        UpstreamError::Relay(_) => FaultKind::Misconfigured,
         UpstreamError::Broken(_) => FaultKind::Server,
     };
     Fault::new(kind, error.to_string())
