@@ -10,6 +10,7 @@ import pytest
 from canary import Canaries
 from fake_upstream import FakeUpstream
 from gateway import RUNTIME, GatewayProcess, RemoteGateway, binary, gateway_process, quiet
+from sdks import NodeSdk, PythonSdk
 from world import Lab, Site
 
 REMOTE_URL = os.environ.get("GATEWAY_URL")
@@ -101,6 +102,20 @@ def shared_lab(site):
 
 
 @pytest.fixture(scope="session")
+def node(canaries):
+    """The openai package for Node."""
+    node = NodeSdk(canaries)
+    yield node
+    node.stop()
+
+
+@pytest.fixture(params=["python", "node"])
+def sdk(request):
+    """An official openai package: a test that asks for it is run with each."""
+    return PythonSdk() if request.param == "python" else request.getfixturevalue("node")
+
+
+@pytest.fixture(scope="session")
 def impatient_site(running):
     """A gateway that waits for nobody: for tests of time limits only."""
     with running(CONNECT_TIMEOUT_MS="700", FIRST_BYTE_TIMEOUT_MS="700", IDLE_TIMEOUT_MS="700",
@@ -178,14 +193,6 @@ def open_site(process, upstream, canaries):
     yield start
     for site in sites:
         site.close()
-
-
-@pytest.fixture(autouse=True)
-def planned_routes(request):
-    """Skips tests of routes that this gateway does not describe."""
-    if marker := request.node.get_closest_marker("planned"):
-        if marker.args not in request.getfixturevalue("site").described:
-            pytest.skip("this gateway does not offer {} {} yet".format(*marker.args))
 
 
 @pytest.fixture(autouse=True)

@@ -89,7 +89,6 @@ def test_the_providers_are_listed(site):
     assert {1, CUSTOM} <= set(types) and all(types.values())
 
 
-@pytest.mark.planned("POST", "/api/channel/{id}/test")
 def test_a_channel_can_be_tried_out(site, lab):
     rig = lab.rig()
     result = site.root.call("POST", f"/api/channel/{rig.channel.id}/test")
@@ -98,7 +97,6 @@ def test_a_channel_can_be_tried_out(site, lab):
     assert rig.route.last.header("authorization") == f"Bearer {rig.channel.key}"
 
 
-@pytest.mark.planned("POST", "/api/channel/{id}/test")
 def test_a_channel_that_fails_says_why_without_its_key(site, lab):
     route, model, key = lab.route(), lab.model(), lab.provider_key()
     channel = lab.channel(route, model, key=key)
@@ -108,7 +106,6 @@ def test_a_channel_that_fails_says_why_without_its_key(site, lab):
     assert "Incorrect API key provided" in str(result["error"]), result
 
 
-@pytest.mark.planned("POST", "/api/channel/{id}/test")
 def test_trying_a_channel_out_is_charged_to_nobody(site, lab):
     before = site.root.get("/api/user/self")["used_quota"]
     rig = lab.rig()

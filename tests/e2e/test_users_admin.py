@@ -121,7 +121,6 @@ def test_only_root_points_channels_at_custom_addresses(lab, admin):
     admin.api.put(f"/api/channel/{channel.id}", {"priority": 2})
 
 
-@pytest.mark.planned("GET", "/api/audit")
 def test_what_admins_do_is_written_down(site, user):
     site.root.put(f"/api/user/{user.id}", {"quota": {"grant": 77}})
     entries = site.root.get("/api/audit")
