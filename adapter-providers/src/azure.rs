@@ -14,7 +14,7 @@
 
 use crate::openai::{self, OpenAi};
 use bytes::Bytes;
-use gateway_domain::{Fault, ModelCall, ModelName, ProviderKind};
+use gateway_domain::{Fault, FaultKind, ModelCall, ModelName, ProviderKind};
 use gateway_ports::{
     Answer, Encoded, Provider, ProviderError, StreamDecoder, Target, provider::ErrorReply,
 };
@@ -71,7 +71,12 @@ impl Provider for Azure {
     }
 
     fn fault(&self, reply: &ErrorReply<'_>) -> Fault {
-        self.0.fault(reply)
+        let fault = self.0.fault(reply);
+        match fault.kind {
+            // A deployment has the name that the operator gave it, whatever the caller calls it.
+            FaultKind::NotFound => Fault { kind: FaultKind::Misnamed, ..fault },
+            _ => fault,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //! sees of its answers.
 //!
 //! A case has the number that it has in the list of cases, so that one may be looked for by it.
-//! Cases of failover and of the official SDKs are not here: they need a gateway around the codecs.
+//! What of a case needs a gateway around the codecs, failover and the official SDKs, is in the
+//! end-to-end tests. That no number is forgotten is a test of its own, in `numbers`.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -22,6 +23,8 @@ mod errors;
 mod gemini;
 #[path = "conformance/harness.rs"]
 mod harness;
+#[path = "conformance/numbers.rs"]
+mod numbers;
 #[path = "conformance/openai.rs"]
 mod openai;
 #[path = "conformance/repairs.rs"]

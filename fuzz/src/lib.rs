@@ -2,7 +2,7 @@
 
 use adapter_providers::openai::write::{Shape, Writer};
 use bytes::Bytes;
-use gateway_domain::{Fault, ModelCall, ModelName, TokenCounts};
+use gateway_domain::{Fault, ModelCall, ModelName, Timestamp, TokenCounts};
 use gateway_ports::{Provider, StreamEvent, Target};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -34,6 +34,7 @@ pub fn with_target<T>(model: &str, config: Value, run: impl FnOnce(&Target<'_>) 
         model: &ModelName::new(model).expect("it is a name"),
         max_completion: Some(77),
         config: &config,
+        now: Timestamp::from_millis(1_790_000_000_000),
     })
 }
 

@@ -289,6 +289,11 @@ impl From<Fault> for GatewayError {
                 (Upstream, "upstream_permission", "the channel's account may not do this")
             }
             FaultKind::NotFound => (NotFound, "model_not_found", "the upstream has no such model"),
+            FaultKind::Misnamed => (
+                Upstream,
+                "upstream_model_not_found",
+                "the upstream has no model of the name that its channel knows it by",
+            ),
             FaultKind::RateLimited => {
                 (TooMany, "rate_limit_exceeded", "the upstream takes no more calls for now")
             }
@@ -354,6 +359,7 @@ mod tests {
             (FaultKind::Rejected, 400, "c", true),
             (FaultKind::TooLarge, 413, "request_too_large", true),
             (FaultKind::NotFound, 404, "model_not_found", true),
+            (FaultKind::Misnamed, 502, "upstream_model_not_found", false),
             (FaultKind::Auth, 502, "upstream_auth", false),
             (FaultKind::Payment, 502, "upstream_quota", false),
             (FaultKind::Permission, 502, "upstream_permission", false),

@@ -38,6 +38,9 @@ pub enum FaultKind {
     Permission,
     /// The upstream has no such model (404, 410). Another channel is tried.
     NotFound,
+    /// The upstream has no model of the name that the operator gave it: that of a mapping, or of a
+    /// deployment. Another channel is tried.
+    Misnamed,
     /// Too many calls (429). Another channel is tried.
     RateLimited,
     /// The channel's account has used up what it may use (429, with a code that says so): waiting

@@ -16,7 +16,7 @@ pub use json::{Fields, Json};
 pub use request::ChatRequest;
 
 use bytes::Bytes;
-use gateway_domain::{Fault, ModelCall, ModelName, ProviderKind};
+use gateway_domain::{Fault, ModelCall, ModelName, ProviderKind, Timestamp};
 use secrecy::SecretString;
 use std::fmt::Debug;
 
@@ -34,6 +34,8 @@ pub struct Target<'a> {
     pub max_completion: Option<u64>,
     /// The channel's options.
     pub config: &'a serde_json::Map<String, serde_json::Value>,
+    /// When the call is made: for an answer that does not say when it was.
+    pub now: Timestamp,
 }
 
 /// A call that this provider cannot make.

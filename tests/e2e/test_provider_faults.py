@@ -219,23 +219,6 @@ def test_case_25_a_blocked_prompt_is_an_answer_of_nothing_and_is_not_tried_elsew
     assert (of_row(row).prompt, of_row(row).completion, second.calls) == (50, 0, 0)
 
 
-@each_speaker
-def test_a_line_of_ten_mebibytes_is_taken(lab, speaker):
-    text = "x" * (10 << 20)
-    rig = provider_rig(lab, speaker, speaker.script(Say(text=(text,)), False))
-    say = Say(text=(text,))
-
-    async def script(exchange):
-        await exchange.open_stream()
-        for data in (*speaker.opening(say), *speaker.closing(say)):
-            await exchange.piece(data)
-        await exchange.end_stream()
-    rig.route.play(script)
-    reply, streamed = rig.token.relay.stream(rig.model, max_tokens=50)
-    streamed.assert_complete(text)
-    assert rig.token.wait_row(reply)["end_reason"] == "complete"
-
-
 def test_what_claude_said_of_the_prompt_is_charged_when_the_client_leaves(lab):
     """It says so at the beginning, long before what the whole answer cost."""
     speaker = BY_NAME["anthropic"]

@@ -1,7 +1,7 @@
 //! Properties: no input is too odd, and a stream is the same however it is cut.
 
 use super::*;
-use gateway_domain::ModelName;
+use gateway_domain::{ModelName, Timestamp};
 use gateway_ports::StreamEvent;
 use proptest::{prelude::*, sample::select};
 use secrecy::SecretString;
@@ -15,6 +15,7 @@ fn with_target<T>(model: &str, run: impl FnOnce(&Target<'_>) -> T) -> T {
         model: &ModelName::new(model.to_owned()).unwrap(),
         max_completion: Some(4096),
         config: &Map::new(),
+        now: Timestamp::from_millis(0),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What holds for every input: nothing panics, and bytes may be split anywhere.
 
 use super::*;
-use gateway_domain::ModelName;
+use gateway_domain::{ModelName, Timestamp};
 use gateway_ports::StreamEvent;
 use proptest::{
     collection::vec,
@@ -174,6 +174,7 @@ fn with_target<T>(
         model: &model,
         max_completion: Some(9),
         config,
+        now: Timestamp::from_millis(0),
     })
 }
 

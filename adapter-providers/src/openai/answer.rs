@@ -102,9 +102,8 @@ pub(super) fn decode(
             fill(&body, "id", whole.id, is_text, id, &mut edits);
             let object = || String::from("\"chat.completion\"");
             fill(&body, "object", whole.object, is_text, object, &mut edits);
-            // There is no clock here.
-            let zero = || String::from("0");
-            fill(&body, "created", whole.created, is_number, zero, &mut edits);
+            let now = || target.now.as_secs().to_string();
+            fill(&body, "created", whole.created, is_number, now, &mut edits);
         }
         Operation::Embeddings => {
             let items = whole.data.as_deref().filter(|items| !items.is_empty());

@@ -1,7 +1,7 @@
 //! Golden bytes: what goes to an upstream, and what comes back.
 
 use super::*;
-use gateway_domain::{FaultKind, ModelName, TokenCounts, policy::estimate::TextSize};
+use gateway_domain::{FaultKind, ModelName, Timestamp, TokenCounts, policy::estimate::TextSize};
 use gateway_ports::{AnswerBody, StreamEvent};
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -21,6 +21,7 @@ fn with_target<T>(model: &str, run: impl FnOnce(&Target<'_>) -> T) -> T {
         model: &model,
         max_completion: None,
         config: &config,
+        now: Timestamp::from_millis(1_790_000_000_000),
     })
 }
 

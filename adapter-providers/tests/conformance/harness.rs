@@ -3,10 +3,13 @@
 
 use adapter_providers::openai::write::{self, Shape, Writer};
 use bytes::Bytes;
-use gateway_domain::{Fault, ModelCall, ModelName, TokenCounts};
+use gateway_domain::{Fault, ModelCall, ModelName, Timestamp, TokenCounts};
 use gateway_ports::{Encoded, Provider, ProviderError, StreamEvent, Target};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
+
+/// When every call is made, in seconds since 1970.
+pub(crate) const NOW: i64 = 1_790_000_123;
 
 /// A provider, and the channel that it is reached by.
 pub(crate) struct Bench<P> {
@@ -44,6 +47,7 @@ impl<P: Provider> Bench<P> {
             model: &ModelName::new(self.model).unwrap(),
             max_completion: self.max_completion,
             config: &config,
+            now: Timestamp::from_millis(NOW * 1000),
         })
     }
 

@@ -42,9 +42,9 @@ pub(super) async fn attempt(
         &exit.relay().facts().price.price,
     );
     let (provider, key) = open(parts, channel)?;
-    let target = target(channel, call, &key, max_completion);
+    let target = target(channel, call, &key, max_completion, parts.runtime.clock.now());
     let attempted = exchange(parts, &**provider, &target, call, exit).await;
-    attempted.map_err(|fault| without(fault, &key))
+    attempted.map_err(|fault| of_channel(fault, call, &target))
 }
 
 /// Sends a call that is not streamed through a channel, for nobody's account.
@@ -54,7 +54,7 @@ pub(crate) async fn try_once(
     call: &ModelCall,
 ) -> Result<Answer, Fault> {
     let (provider, key) = open(parts, channel)?;
-    let target = target(channel, call, &key, None);
+    let target = target(channel, call, &key, None, parts.runtime.clock.now());
     let answer = async {
         let encoded = provider.encode(call, &target).map_err(refused)?;
         let started = parts.runtime.clock.now();
@@ -64,7 +64,7 @@ pub(crate) async fn try_once(
         let body = collect(parts, body, MOST_ANSWER, idle, started.plus(limit)).await?;
         provider.decode(call, &target, body)
     };
-    answer.await.map_err(|fault| without(fault, &key))
+    answer.await.map_err(|fault| of_channel(fault, call, &target))
 }
 
 /// A channel's provider and key.
@@ -84,6 +84,7 @@ fn target<'a>(
     call: &'a ModelCall,
     key: &'a SecretString,
     max_completion: Option<u64>,
+    now: Timestamp,
 ) -> Target<'a> {
     Target {
         base_url: &channel.base_url,
@@ -91,6 +92,7 @@ fn target<'a>(
         model: channel.model_mapping.upstream(&call.model),
         max_completion,
         config: &channel.config,
+        now,
     }
 }
 
@@ -102,6 +104,15 @@ fn refused(error: ProviderError) -> Fault {
         }
         ProviderError::Misconfigured(why) => misconfigured(why),
     }
+}
+
+/// A fault as that of a channel: a model that is not there is the caller's fault only by the name
+/// that the caller gave it.
+fn of_channel(mut fault: Fault, call: &ModelCall, target: &Target<'_>) -> Fault {
+    if fault.kind == FaultKind::NotFound && *target.model != call.model {
+        fault.kind = FaultKind::Misnamed;
+    }
+    without(fault, target.key)
 }
 
 /// A fault that does not repeat the channel's key: an upstream may quote what it was sent.

@@ -244,10 +244,10 @@ impl Answering {
                 );
                 self.turn.failed(fault);
                 self.over = true;
-                self.exit.end(
-                    if at_end { EndReason::UpstreamCut } else { EndReason::UpstreamError },
-                    200,
-                );
+                // At its end a decoder may also find an error that was told in full.
+                let cut = at_end && fault.kind == FaultKind::Malformed;
+                self.exit
+                    .end(if cut { EndReason::UpstreamCut } else { EndReason::UpstreamError }, 200);
             }
             other => {
                 let text = other.text();
@@ -322,7 +322,7 @@ impl Answering {
             match self.opened.poll_read(context) {
                 Poll::Ready(Ok(())) => self.has_read(),
                 Poll::Ready(Err(fault)) => {
-                    return Poll::Ready(Some(self.deliver(StreamEvent::Failed(fault), true)));
+                    return Poll::Ready(Some(self.cut(EndReason::UpstreamCut, fault)));
                 }
                 Poll::Pending => {
                     ready!(self.watch.as_mut().poll(context));
@@ -334,14 +334,42 @@ impl Answering {
         }
     }
 
-    /// The gateway itself ends the answer.
+    /// The answer ends here, and not because its decoder says so.
     fn cut(&mut self, reason: EndReason, fault: Fault) -> StreamEvent {
         // That a call takes too long, or lost its hold, is not the channel's fault.
-        if reason == EndReason::UpstreamIdle {
+        if matches!(reason, EndReason::UpstreamIdle | EndReason::UpstreamCut) {
             self.turn.failed(&fault);
         }
+        tracing::warn!(
+            request_id = %self.exit.relay().facts().request_id,
+            kind = ?fault.kind,
+            message = fault.message,
+            "an answer was cut"
+        );
+        self.take_stock();
         self.over = true;
         self.exit.end(reason, 200);
         StreamEvent::Failed(fault)
+    }
+
+    /// There will be no more of the answer. What was used until now may have been told already,
+    /// where its decoder still waited for more.
+    fn take_stock(&mut self) {
+        let mut last = Vec::new();
+        self.opened.decoder.finish(&mut last);
+        for event in last {
+            if let StreamEvent::Usage(counts) = event {
+                self.exit.relay().reported(counts);
+            }
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        // What panicked must not go on.
+        if !self.over && !std::thread::panicking() {
+            self.take_stock();
+        }
     }
 }

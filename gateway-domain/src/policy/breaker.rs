@@ -81,6 +81,7 @@ impl Sign {
             | FaultKind::Timeout
             | FaultKind::Permission
             | FaultKind::NotFound
+            | FaultKind::Misnamed
             | FaultKind::Overloaded
             | FaultKind::Server
             | FaultKind::Malformed

@@ -117,7 +117,7 @@ fn image(image: &ImagePart) -> std::result::Result<Kind<'_>, &'static str> {
                     Kind::Image { source }
                 }
             })
-            .ok_or("must be a data URL, or an address that starts with http:// or https://"),
+            .ok_or("must be a data URL, or an address that starts with https://"),
         Media::Data { media_type, base64 } => match media_type.as_deref() {
             Some(PDF) => Ok(Kind::Document { source: here(PDF, base64), title: None }),
             Some("image/jpg" | "image/pjpeg") => {
@@ -181,11 +181,11 @@ fn here<'a>(media_type: &'a str, data: &'a str) -> Source<'a> {
     Source::Base64 { media_type, data }
 }
 
-/// An address that the API can fetch from.
+/// An address that the API fetches from: it is on the Internet, and so is what is at it. What is
+/// at any other is not asked for, least of all by the gateway.
 fn address(url: &str) -> Option<Source<'_>> {
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme)?;
-    let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
-    web.then_some(Source::Url { url })
+    let (scheme, _) = url.split_once("://")?;
+    scheme.eq_ignore_ascii_case("https").then_some(Source::Url { url })
 }
 
 fn ends_in_pdf(url: &str) -> bool {

@@ -106,6 +106,7 @@ pub(super) struct Progress {
     seed: u64,
     id: Option<String>,
     created: Option<String>,
+    now: i64,
     upstream_model: Option<String>,
     choices: BTreeMap<u64, State>,
 }
@@ -126,6 +127,7 @@ impl Progress {
             seed: mint::seed(call.body()),
             id: None,
             created: None,
+            now: target.now.as_secs(),
             upstream_model: None,
             choices: BTreeMap::new(),
         }
@@ -140,7 +142,7 @@ impl Progress {
     pub(super) fn chunk(&self, choices: &str, usage: Option<&str>) -> Bytes {
         let id = self.id.clone();
         let id = id.unwrap_or_else(|| format!("\"{}\"", mint::answer_id(self.seed, b"")));
-        let created = self.created.as_deref().unwrap_or("0");
+        let created = self.created.clone().unwrap_or_else(|| self.now.to_string());
         let model = self.model();
         let usage = usage.map(|usage| format!(r#","usage":{usage}"#)).unwrap_or_default();
         let chunk = format!(
@@ -196,9 +198,9 @@ impl Progress {
         let created = chunk.created.0.map(RawValue::get);
         if created.is_some_and(is_time) {
             remember(&mut self.created, chunk.created);
-        } else if self.created.is_some() || created != Some("0") {
-            // There is no clock here.
-            fill("created", chunk.created, self.created.as_deref().unwrap_or("0"));
+        } else {
+            let now = self.now;
+            fill("created", chunk.created, self.created.get_or_insert_with(|| now.to_string()));
         }
         if text(chunk.model) {
             remember(&mut self.upstream_model, chunk.model);

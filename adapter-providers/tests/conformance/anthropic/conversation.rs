@@ -261,6 +261,8 @@ fn case_10_images_and_documents() {
         (image("data:;base64,AAAA"), ProviderError::UNSUPPORTED_IMAGE_URL),
         (image("data:image/png;base64,A"), ProviderError::UNSUPPORTED_IMAGE_URL),
         (image("gs://b/o.png"), ProviderError::UNSUPPORTED_IMAGE_URL),
+        (image("http://169.254.169.254/latest"), ProviderError::UNSUPPORTED_IMAGE_URL),
+        (image("file:///etc/passwd"), ProviderError::UNSUPPORTED_IMAGE_URL),
         (image("/etc/passwd"), ProviderError::UNSUPPORTED_IMAGE_URL),
         (file(r#""file_id":"file-1""#), ProviderError::UNSUPPORTED_CONTENT),
         (file(r#""file_data":"AAAA","filename":"a.zip""#), ProviderError::UNSUPPORTED_CONTENT),

@@ -7,8 +7,14 @@ fn joined(call: &ModelCall, bodies: &[Value]) -> Answer {
     let key = SecretString::from("sk-channel-secret");
     let model = ModelName::new("gemini-embedding-001").unwrap();
     let config = serde_json::Map::new();
-    let target =
-        Target { base_url: BASE, key: &key, model: &model, max_completion: None, config: &config };
+    let target = Target {
+        base_url: BASE,
+        key: &key,
+        model: &model,
+        max_completion: None,
+        config: &config,
+        now: gateway_domain::Timestamp::from_millis(0),
+    };
     let decode =
         |body: &Value| Gemini.decode(call, &target, Bytes::from(body.to_string())).unwrap();
     Answer::join(bodies.iter().map(decode).collect())

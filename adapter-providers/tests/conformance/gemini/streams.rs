@@ -80,6 +80,7 @@ fn a_decoder_says_the_same_as_it_reads_on() {
                 model: &model,
                 max_completion: None,
                 config: &config,
+                now: gateway_domain::Timestamp::from_millis(0),
             },
         )
     };
