@@ -232,7 +232,7 @@ class RelayProcess(GatewayProcess):
 
     def __init__(self, directory: Path, canaries: Canaries, hosts: str, **environment: str | None):
         self.key = canaries.make("the relay's key", "relay-")
-        settings = {"RELAY_LISTEN": "127.0.0.1:0", "RELAY_PROXY_KEY": self.key, "RELAY_ALLOWED_HOSTS": hosts, **environment}
+        settings = {"RELAY_PROXY_KEY": self.key, "RELAY_ALLOWED_HOSTS": hosts, **environment}
         super().__init__(directory, canaries, **settings)
 
     def command(self) -> list[str | Path]:

@@ -114,7 +114,7 @@ def test_row_89_no_tunnel_is_opened(relay):
 
 def test_row_88_a_relay_that_is_its_own_target_says_so(relays):
     address = f"127.0.0.1:{free_port()}"
-    process = relays(address, RELAY_LISTEN=address)
+    process = relays(address, LISTEN=address)
     answer = httpx.post(process.url + "/proxy", content=b"{}", trust_env=False,
                         headers={"x-proxy-key": process.key, "x-target-url": process.url + "/proxy"})
     assert answer.status_code == 508 and answer.json()["error"]["code"] == "loop_detected"

@@ -11,7 +11,7 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 /// Whom to ask.
 #[derive(Args, Clone, Debug)]
 pub struct HealthArgs {
-    /// Where it listens: `LISTEN` of a gateway, `RELAY_LISTEN` of a relay.
+    /// Where it listens.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
     /// Seconds to wait.

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 #[derive(Args, Clone, Debug)]
 pub struct RelayArgs {
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "RELAY_LISTEN", default_value = "127.0.0.1:8788")]
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8788")]
     listen: SocketAddr,
     /// What callers have to show, at least 32 bytes.
     #[arg(long, env = "RELAY_PROXY_KEY", hide = true, hide_env_values = true)]
