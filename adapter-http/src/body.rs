@@ -1,6 +1,6 @@
 //! Reading bodies: under a limit, in time, and only JSON.
 
-use crate::{App, error::ApiError};
+use crate::{App, error::ApiError, place};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
@@ -95,18 +95,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, GatewayError> {
     if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
         return Err(invalid("invalid_json", String::from("the body is not a JSON object")));
     }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let field = error.path().to_string();
-        let inner = error.into_inner();
-        let text = inner.to_string();
-        match inner.classify() {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = error.to_string();
+        match error.classify() {
             Category::Data if text.starts_with("unknown field") => invalid("unknown_field", text),
-            Category::Data if field.is_empty() || field == "." => invalid("invalid_request", text),
-            Category::Data => invalid("invalid_request", format!("{field}: {text}")).about(field),
+            Category::Data => match place::path(bytes, &error) {
+                field if field.is_empty() => invalid("invalid_request", text),
+                field => invalid("invalid_request", format!("{field}: {text}")).about(field),
+            },
             Category::Syntax | Category::Eof | Category::Io => not_json(&text),
         }
-    })?;
-    reader.end().map_err(|error| not_json(&error.to_string()))?;
-    Ok(value)
+    })
 }

@@ -31,6 +31,7 @@ mod limits;
 mod logs;
 mod models;
 mod pipeline;
+mod place;
 mod relay;
 mod routes;
 mod sse;
