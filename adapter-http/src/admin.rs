@@ -5,4 +5,5 @@ pub(crate) mod channels;
 pub(crate) mod logs;
 pub(crate) mod options;
 pub(crate) mod prices;
+pub(crate) mod rekey;
 pub(crate) mod users;

@@ -63,6 +63,7 @@ api! {
     "/api/user/{id}" => { get: admin::users::show, put: admin::users::update }
     "/api/price" => { get: admin::prices::show, put: admin::prices::replace }
     "/api/option" => { get: admin::options::show, put: admin::options::update }
+    "/api/rekey" => { post: admin::rekey::rekey }
     "/api/audit" => { get: admin::audit::list }
     "/v1/models" => { get: models::list }
     "/v1/models/{*id}" => { get: models::show }

@@ -82,6 +82,18 @@ impl<E: SqlExecutor + ?Sized> ChannelRepository for SqlChannels<E> {
         Ok(results.iter().any(|rows| !rows.is_empty()))
     }
 
+    async fn reseal(
+        &self,
+        id: ChannelId,
+        old: &str,
+        new: &str,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let arguments = args![id.0, old, new, audit::parameter(entry)?];
+        let results = self.0.batch(&sql::RESEAL, arguments).await?;
+        Ok(results.iter().any(|rows| !rows.is_empty()))
+    }
+
     async fn delete(&self, id: ChannelId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let arguments = args![id.0, audit::parameter(entry)?];
         let results = self.0.batch(&sql::DELETE, arguments).await?;

@@ -1,8 +1,9 @@
-//! The command line: `gateway serve` and what configures it, `gateway relay`, `gateway health`, and
-//! `gateway ledger verify`.
+//! The command line: `gateway serve` and what configures it, `gateway relay`, `gateway health`,
+//! `gateway ledger verify` and `gateway rekey`.
 
 pub mod health;
 pub mod ledger;
+pub mod rekey;
 pub mod relay;
 pub mod serve;
 mod signal;
@@ -32,6 +33,8 @@ pub enum Command {
     /// Look at the books.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Encrypt every stored provider key with the newest master key.
+    Rekey(rekey::RekeyArgs),
 }
 
 /// Why a command did not succeed.
@@ -63,7 +66,7 @@ impl Command {
         match self {
             Self::Serve(args) => args.worker_threads(),
             Self::Relay(_) => None,
-            Self::Health(_) | Self::Ledger(_) => Some(1),
+            Self::Health(_) | Self::Ledger(_) | Self::Rekey(_) => Some(1),
         }
     }
 
@@ -77,6 +80,7 @@ impl Command {
             Self::Relay(args) => Ok(args.run().await?),
             Self::Health(args) => Ok(args.run().await?),
             Self::Ledger(command) => command.run().await,
+            Self::Rekey(args) => args.run().await,
         }
     }
 }

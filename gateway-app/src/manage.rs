@@ -6,6 +6,7 @@ pub mod audit;
 pub mod channel_test;
 pub mod channels;
 pub mod prices;
+pub mod rekey;
 pub mod settings;
 pub mod tokens;
 pub mod users;

@@ -87,6 +87,12 @@ impl Vault {
         Ok(format!("v1:{id}:{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
     }
 
+    /// Whether a sealed value names the key that seals now.
+    pub(crate) fn is_current(&self, sealed: &str) -> bool {
+        let id = sealed.strip_prefix("v1:").and_then(|rest| rest.split_once(':'));
+        self.keys.0.first().map(|(newest, _)| newest.as_str()) == id.map(|(id, _)| id)
+    }
+
     /// Decrypts a channel's key.
     pub fn open(&self, channel: ChannelId, sealed: &str) -> Result<SecretString, VaultError> {
         let (id, text) = sealed

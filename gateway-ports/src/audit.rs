@@ -62,6 +62,8 @@ pub enum AuditAction {
     ChannelCreate,
     /// A channel is changed.
     ChannelUpdate,
+    /// A channel's key is encrypted with a newer master key.
+    ChannelRekey,
     /// A channel is deleted.
     ChannelDelete,
     /// The price table is replaced.
@@ -71,7 +73,7 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::UserUpdate,
         Self::UserBalance,
         Self::TokenCreate,
@@ -79,6 +81,7 @@ impl AuditAction {
         Self::TokenDelete,
         Self::ChannelCreate,
         Self::ChannelUpdate,
+        Self::ChannelRekey,
         Self::ChannelDelete,
         Self::PricesReplace,
         Self::SettingsUpdate,
@@ -94,6 +97,7 @@ impl AuditAction {
             Self::TokenDelete => "token.delete",
             Self::ChannelCreate => "channel.create",
             Self::ChannelUpdate => "channel.update",
+            Self::ChannelRekey => "channel.rekey",
             Self::ChannelDelete => "channel.delete",
             Self::PricesReplace => "prices.replace",
             Self::SettingsUpdate => "settings.update",
@@ -110,7 +114,10 @@ impl AuditAction {
         match self {
             Self::UserUpdate | Self::UserBalance => AuditObject::User,
             Self::TokenCreate | Self::TokenUpdate | Self::TokenDelete => AuditObject::Token,
-            Self::ChannelCreate | Self::ChannelUpdate | Self::ChannelDelete => AuditObject::Channel,
+            Self::ChannelCreate
+            | Self::ChannelUpdate
+            | Self::ChannelRekey
+            | Self::ChannelDelete => AuditObject::Channel,
             Self::PricesReplace => AuditObject::Prices,
             Self::SettingsUpdate => AuditObject::Settings,
         }

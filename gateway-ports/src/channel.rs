@@ -76,6 +76,17 @@ pub trait ChannelRepository: Send + Sync {
         entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
+    /// Replaces a channel's encrypted key by the same key, encrypted anew; nothing else changes.
+    /// False if there is no such channel, or if its encrypted key is not `old` any more: whoever
+    /// changed it meanwhile MUST NOT be overwritten.
+    async fn reseal(
+        &self,
+        id: ChannelId,
+        old: &str,
+        new: &str,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+
     /// Deletes a channel; false if there is none. Its usage rows stay.
     async fn delete(&self, id: ChannelId, entry: &AuditEntry) -> Result<bool, StoreError>;
 }

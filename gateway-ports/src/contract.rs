@@ -92,6 +92,7 @@ pub const CASES: &[Case] = cases! {
         lists_are_in_order_of_ids,
         an_update_changes_only_what_it_names,
         everything_can_be_changed,
+        a_key_is_resealed_only_if_it_is_the_one_that_was_read,
         a_deleted_channel_is_gone,
     }
     health {

@@ -81,6 +81,7 @@ ROUTES = [
     Route("GET", "/api/option", ROOT),
     Route("PUT", "/api/option", ROOT, "as read"),
     Route("GET", "/api/audit", ROOT),
+    Route("POST", "/api/rekey", ROOT),
     Route("GET", "/v1/models", KEY),
     Route("GET", "/v1/models/{id}", KEY, of="model"),
     Route("POST", "/v1/chat/completions", KEY, "chat"),

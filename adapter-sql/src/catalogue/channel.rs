@@ -55,6 +55,17 @@ RETURNING id AS id";
 /// Writes the entry of [`CHANNEL_UPDATE`]. Id, and as `?14` the entry.
 pub const CHANNEL_UPDATE_AUDIT: &str = audit!("?14", "id", " FROM channels WHERE id = ?1");
 
+/// Replaces an encrypted key that is still the one that was read. Id, old, new; delivered again, it
+/// finds the new one.
+pub const CHANNEL_RESEAL: &str = "\
+UPDATE channels SET sealed_key = ?3
+WHERE id = ?1 AND sealed_key IN (?2, ?3)
+RETURNING id AS id";
+
+/// Writes the entry of [`CHANNEL_RESEAL`]. Id, old, new, the entry.
+pub const CHANNEL_RESEAL_AUDIT: &str =
+    audit!("?4", "id", " FROM channels WHERE id = ?1 AND sealed_key IN (?2, ?3)");
+
 /// Deletes a channel.
 pub const CHANNEL_DELETE: &str = "DELETE FROM channels WHERE id = ?1 RETURNING id AS id";
 
@@ -66,6 +77,8 @@ pub static INSERT: Batch = Batch::once(&[CHANNEL_INSERT, CHANNEL_INSERT_AUDIT]);
 /// [`CHANNEL_UPDATE`].
 pub static UPDATE: Batch =
     Batch::replayable(&[CHANNEL_UPDATE_AUDIT, CHANNEL_UPDATE, HEALTH_CLEAR_CHANNEL]);
+/// [`CHANNEL_RESEAL`].
+pub static RESEAL: Batch = Batch::replayable(&[CHANNEL_RESEAL_AUDIT, CHANNEL_RESEAL]);
 /// [`CHANNEL_DELETE`].
 pub static DELETE: Batch = Batch::once(&[CHANNEL_DELETE_AUDIT, CHANNEL_DELETE]);
 
@@ -77,6 +90,8 @@ pub const ALL: &[&str] = &[
     CHANNEL_LIST,
     CHANNEL_UPDATE,
     CHANNEL_UPDATE_AUDIT,
+    CHANNEL_RESEAL,
+    CHANNEL_RESEAL_AUDIT,
     CHANNEL_DELETE,
     CHANNEL_DELETE_AUDIT,
 ];

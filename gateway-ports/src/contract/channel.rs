@@ -2,7 +2,7 @@
 
 use super::fixture::{NOW, at, entry, entry_at};
 use crate::{
-    AuditAction::{ChannelCreate, ChannelDelete, ChannelUpdate},
+    AuditAction::{ChannelCreate, ChannelDelete, ChannelRekey, ChannelUpdate},
     ChannelChange, NewChannel, Store,
 };
 use gateway_domain::{ChannelId, ModelMapping, ModelName, ModelSet, ProviderKind};
@@ -105,6 +105,28 @@ pub(super) async fn everything_can_be_changed(store: &Store) {
     assert!(channel.config.is_empty() && channel.enabled);
     assert_eq!((channel.priority, channel.weight), (0, 0));
     assert_eq!(store.channels.find(other).await.unwrap(), untouched);
+}
+
+pub(super) async fn a_key_is_resealed_only_if_it_is_the_one_that_was_read(store: &Store) {
+    let id = store.channels.insert(&new_channel("azure"), &entry(ChannelCreate)).await.unwrap();
+    let key = ChannelChange {
+        key: Some(("old".to_owned(), "last".to_owned())),
+        ..ChannelChange::default()
+    };
+    store.channels.update(id, &key, &entry(ChannelUpdate)).await.unwrap();
+    let before = store.channels.find(id).await.unwrap().unwrap();
+    let rekey = entry(ChannelRekey);
+    assert!(!store.channels.reseal(id, "other", "new", &rekey).await.unwrap());
+    assert_eq!(store.channels.find(id).await.unwrap().as_ref(), Some(&before));
+    assert!(store.channels.reseal(id, "old", "new", &rekey).await.unwrap());
+    // Delivered twice, it is done once.
+    assert!(store.channels.reseal(id, "old", "new", &rekey).await.unwrap());
+    assert!(!store.channels.reseal(ChannelId(4711), "old", "new", &rekey).await.unwrap());
+    let after = store.channels.find(id).await.unwrap().unwrap();
+    assert_eq!(after, gateway_domain::Channel { sealed_key: "new".to_owned(), ..before });
+    let filter = crate::AuditFilter { action: Some(ChannelRekey), ..Default::default() };
+    let written = store.audit.list(&filter, None, 10).await.unwrap();
+    assert_eq!(written.iter().map(|record| record.object_id).collect::<Vec<_>>(), [Some(id.0)]);
 }
 
 pub(super) async fn a_deleted_channel_is_gone(store: &Store) {

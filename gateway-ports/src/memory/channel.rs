@@ -74,6 +74,26 @@ impl ChannelRepository for MemoryStore {
         Ok(true)
     }
 
+    async fn reseal(
+        &self,
+        id: ChannelId,
+        old: &str,
+        new: &str,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let Some(channel) = state.channels.get_mut(&id) else {
+            return Ok(false);
+        };
+        // Delivered again, it finds what it wrote.
+        if channel.sealed_key != old && channel.sealed_key != new {
+            return Ok(false);
+        }
+        new.clone_into(&mut channel.sealed_key);
+        state.note(entry, Some(id.0));
+        Ok(true)
+    }
+
     async fn delete(&self, id: ChannelId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut state = self.state();
         let known = state.channels.remove(&id).is_some();
