@@ -29,6 +29,7 @@ mod extract;
 mod info;
 mod limits;
 mod logs;
+mod metrics;
 mod models;
 mod pipeline;
 mod place;
@@ -40,6 +41,7 @@ mod wire;
 
 pub use document::openapi;
 pub use extract::ClientAddress;
+pub use metrics::{MetricsText, metrics_router};
 pub use pipeline::AllowedOrigins;
 pub use routes::{error_response, router};
 
@@ -56,6 +58,8 @@ pub struct HttpOptions {
     /// After how long a silence the client of a stream is sent a comment, so that nobody between
     /// takes the connection for dead; zero: never.
     pub keep_alive: Duration,
+    /// What `GET /metrics` shows to admins; without it there is no such route.
+    pub metrics: Option<MetricsText>,
 }
 
 impl Default for HttpOptions {
@@ -64,6 +68,7 @@ impl Default for HttpOptions {
             allowed_origins: AllowedOrigins::Any,
             body_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(15),
+            metrics: None,
         }
     }
 }

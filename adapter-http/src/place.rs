@@ -122,7 +122,6 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
-    #[expect(dead_code, reason = "only the errors of reading it matter")]
     struct Shape {
         name: String,
         number: Option<i64>,

@@ -3,7 +3,7 @@
 use crate::{
     App, HttpOptions, accounts, admin, chat, embeddings,
     error::{ApiError, OpenAiError},
-    explain, info, logs, models, pipeline, tokens,
+    explain, info, logs, metrics, models, pipeline, tokens,
 };
 use axum::{
     Router,
@@ -75,10 +75,12 @@ api! {
 pub fn router(gateway: Gateway, options: HttpOptions) -> Router {
     let cors = pipeline::cors(&options.allowed_origins);
     let app = App { gateway, options: Arc::new(options) };
-    let routes = served()
-        .route("/openapi.json", get(document))
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(app.clone());
+    let mut routes = served().route("/openapi.json", get(document));
+    // Not in the document, because not every runtime has it.
+    if app.options.metrics.is_some() {
+        routes = routes.route("/metrics", get(metrics::for_admins));
+    }
+    let routes = routes.method_not_allowed_fallback(wrong_method).with_state(app.clone());
     let with_slash = routes.clone().fallback(unknown);
     routes
         .fallback(move |request: Request| without_slash(with_slash, request))

@@ -2,6 +2,7 @@
 
 pub mod group;
 mod refusal;
+pub mod watch;
 mod wire;
 
 use crate::{Row, SqlExecutor, audit, catalogue::ledger as sql, value::args};

@@ -28,7 +28,7 @@ pub use books::SqlBooks;
 pub use channel::SqlChannels;
 pub use executor::{Batch, SqlError, SqlExecutor};
 pub use health::SqlHealth;
-pub use ledger::{SqlLedger, group::GroupedLedger};
+pub use ledger::{SqlLedger, group::GroupedLedger, watch::GroupWatch};
 pub use login::SqlLogins;
 pub use price::SqlPrices;
 pub use row::Row;

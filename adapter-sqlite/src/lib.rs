@@ -17,4 +17,4 @@ mod writer;
 pub use error::OpenError;
 pub use executor::SqliteExecutor;
 pub use options::{SqliteOptions, Synchronous};
-pub use store::{Grouping, store};
+pub use store::{Grouping, store, watched_store};

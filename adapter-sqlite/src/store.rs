@@ -1,7 +1,7 @@
 //! All repositories on one `SQLite` database, wired for the native gateway.
 
 use crate::SqliteExecutor;
-use adapter_sql::{GroupedLedger, SqlLedger};
+use adapter_sql::{GroupWatch, GroupedLedger, SqlLedger};
 use gateway_ports::Store;
 use std::sync::Arc;
 
@@ -26,7 +26,16 @@ pub fn store(
     executor: &Arc<SqliteExecutor>,
     grouping: Grouping,
 ) -> (Store, impl Future<Output = ()> + Send + 'static) {
+    watched_store(executor, grouping, Arc::new(()))
+}
+
+/// The same, and somebody watches the ledger's queue and transactions.
+pub fn watched_store(
+    executor: &Arc<SqliteExecutor>,
+    grouping: Grouping,
+    watch: Arc<dyn GroupWatch>,
+) -> (Store, impl Future<Output = ()> + Send + 'static) {
     let ledger = SqlLedger::new(Arc::clone(executor));
-    let (ledger, writer) = GroupedLedger::new(ledger, grouping.queue, grouping.largest);
+    let (ledger, writer) = GroupedLedger::watched(ledger, grouping.queue, grouping.largest, watch);
     (adapter_sql::store(executor, Arc::new(ledger)), writer)
 }

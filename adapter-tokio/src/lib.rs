@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod metrics;
 pub mod native;
 pub mod relay;
 pub mod runtime;
@@ -11,4 +12,5 @@ pub mod secrets;
 pub mod server;
 pub mod upstream;
 
+pub use metrics::Metrics;
 pub use native::{Native, NativeError, NativeOptions};

@@ -1,11 +1,12 @@
 //! A whole gateway on this machine: `SQLite`, tokio, the pooled client.
 
 use crate::{
+    Metrics,
     runtime::{Argon2Hasher, OsEntropy, SystemClock, TokioTimer, TrackedTasks},
     secrets::Secrets,
     upstream::{HyperUpstream, UpstreamOptions},
 };
-use adapter_http::HttpOptions;
+use adapter_http::{HttpOptions, MetricsText};
 use adapter_sqlite::{Grouping, OpenError, SqliteExecutor, SqliteOptions};
 use axum::Router;
 use gateway_app::{
@@ -13,7 +14,7 @@ use gateway_app::{
     Vault, proxy::RelayProxy, session::WeakSecret, vault::VaultError,
 };
 use gateway_domain::Timestamp;
-use gateway_ports::{Background, Clock, Providers, Upstream};
+use gateway_ports::{Background, Clock, Observer, Providers, Upstream};
 use secrecy::{ExposeSecret, SecretString};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,8 @@ pub struct NativeOptions {
     pub jwt_secret: Option<SecretString>,
     /// Encrypts provider keys; if absent, one is made and kept beside the database.
     pub master_keys: Option<SecretString>,
+    /// Whoever watches calls, besides the metrics.
+    pub observers: Vec<Arc<dyn Observer>>,
 }
 
 impl NativeOptions {
@@ -58,6 +61,7 @@ impl NativeOptions {
             providers,
             jwt_secret: None,
             master_keys: None,
+            observers: Vec::new(),
         }
     }
 }
@@ -90,6 +94,7 @@ pub enum NativeError {
 pub struct Native {
     gateway: Gateway,
     http: HttpOptions,
+    metrics: MetricsText,
     executor: Arc<SqliteExecutor>,
     tasks: TrackedTasks,
     stop: CancellationToken,
@@ -105,7 +110,9 @@ impl Native {
         let sessions = SessionKey::new(&secrets.jwt_secret)?;
         let vault = Vault::new(MasterKeys::parse(secrets.master_keys.expose_secret())?);
         let executor = SqliteExecutor::open(&options.database).await?;
-        let (store, writer) = adapter_sqlite::store(&executor, Grouping::default());
+        let metrics = Arc::new(Metrics::new());
+        let (store, writer) =
+            adapter_sqlite::watched_store(&executor, Grouping::default(), metrics.clone());
         // The writer ends by itself, after the last of those who may still write.
         let writing = TrackedTasks::default();
         writing.spawn(Box::pin(writer));
@@ -119,7 +126,7 @@ impl Native {
             hasher: Arc::new(Argon2Hasher::default()),
         };
         let upstream = upstream(&options);
-        let gateway = Gateway::builder()
+        let mut builder = Gateway::builder()
             .config(options.config)
             .store(store.clone())
             .cache(Arc::new(MemoryCache::new(clock.clone())))
@@ -128,7 +135,11 @@ impl Native {
             .runtime(runtime)
             .sessions(sessions)
             .vault(vault)
-            .build()?;
+            .observer(metrics.clone());
+        for observer in options.observers {
+            builder = builder.observer(observer);
+        }
+        let gateway = builder.build()?;
         // This process is the only one on the database: whatever is open, an earlier one left.
         match store.ledger.sweep(Timestamp::MAX).await {
             Ok(0) => {}
@@ -144,7 +155,13 @@ impl Native {
         }
         let stop = CancellationToken::new();
         tasks.spawn(Box::pin(keep_house(gateway.clone(), stop.clone())));
-        Ok(Self { gateway, http: options.http, executor, tasks, stop })
+        let watched = gateway.clone();
+        let metrics = MetricsText::new(move || {
+            let (metrics, gateway) = (metrics.clone(), watched.clone());
+            Box::pin(async move { metrics.text(&gateway.channel_states().await) })
+        });
+        let http = HttpOptions { metrics: Some(metrics.clone()), ..options.http };
+        Ok(Self { gateway, http, metrics, executor, tasks, stop })
     }
 
     /// The gateway.
@@ -157,6 +174,11 @@ impl Native {
         adapter_http::router(self.gateway.clone(), self.http.clone())
     }
 
+    /// `GET /metrics` alone, without a login: for a listener that only the operator can reach.
+    pub fn metrics_router(&self) -> Router {
+        adapter_http::metrics_router(self.metrics.clone())
+    }
+
     /// Ends the background work, waits for what calls left to be settled, and closes the database.
     /// Upstreams whose clients are gone are listened to for as long as the limit says; settling
     /// has some seconds more. False if something had not ended in time.
@@ -167,7 +189,7 @@ impl Native {
             self.gateway.stop_listening();
             finished = self.tasks.finish(SETTLING).await;
         }
-        drop(self.gateway);
+        drop((self.gateway, self.http, self.metrics));
         self.executor.close().await;
         finished
     }

@@ -1,7 +1,11 @@
 //! Variables and secrets of the Worker: the names and the forms are the native gateway's.
 
 use adapter_http::{AllowedOrigins, HttpOptions};
-use gateway_app::{Config, Drain, Timeouts, proxy::RelayProxy, variables};
+use gateway_app::{
+    Config, Drain, Timeouts,
+    proxy::{BadRelay, RelayProxy},
+    variables,
+};
 use gateway_domain::{
     egress::HostList,
     policy::{breaker::BreakerRules, retry::RetryRules},
@@ -80,6 +84,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     fn small(&self, name: &'static str, default: u32) -> Result<u32, BadVariable> {
         self.number(name, default.into()).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    fn relay(&self) -> Result<Option<RelayProxy>, BadVariable> {
+        let Some(url) = self.text("RELAY_PROXY_URL") else {
+            return Ok(None);
+        };
+        let relay = RelayProxy::new(url.trim(), &self.secret("RELAY_PROXY_KEY")?);
+        let named = |why: BadRelay| BadVariable { name: "RELAY_PROXY_URL", why: why.to_string() };
+        relay.map(Some).map_err(named)
     }
 
     fn millis(&self, name: &'static str, default: Duration) -> Result<Duration, BadVariable> {
@@ -166,18 +179,6 @@ impl Options {
                 .map_or(defaults.custom_hosts.clone(), |text| HostList::parse(&text)),
             ..defaults
         };
-        let relay =
-            match read.text("RELAY_PROXY_URL") {
-                Some(url) => {
-                    let key = read.secret("RELAY_PROXY_KEY")?;
-                    let relay = RelayProxy::new(url.trim(), &key);
-                    Some(relay.map_err(|why| BadVariable {
-                        name: "RELAY_PROXY_URL",
-                        why: why.to_string(),
-                    })?)
-                }
-                None => None,
-            };
         let origins = |text: &str| {
             AllowedOrigins::parse(text).ok_or_else(|| {
                 String::from("* or a list of origins such as https://app.example.com")
@@ -188,11 +189,16 @@ impl Options {
         };
         Ok(Self {
             config,
-            relay,
+            relay: read.relay()?,
             http: HttpOptions {
-                allowed_origins: read.parsed("ALLOWED_ORIGINS", origins, http.allowed_origins)?,
+                allowed_origins: read.parsed(
+                    "ALLOWED_ORIGINS",
+                    origins,
+                    http.allowed_origins.clone(),
+                )?,
                 body_timeout: read.millis("BODY_TIMEOUT_MS", http.body_timeout)?,
                 keep_alive: read.millis("KEEP_ALIVE_MS", http.keep_alive)?,
+                ..http
             },
             jwt_secret: read.secret("JWT_SECRET")?,
             master_keys: read.secret("MASTER_KEYS")?,

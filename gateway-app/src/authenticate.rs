@@ -25,6 +25,15 @@ impl Gateway {
         key: &str,
         context: &RequestContext,
     ) -> Result<Arc<Principal>, GatewayError> {
+        let found = self.owner(key, context).await;
+        found.inspect_err(|error| self.0.refused(None, context, error))
+    }
+
+    async fn owner(
+        &self,
+        key: &str,
+        context: &RequestContext,
+    ) -> Result<Arc<Principal>, GatewayError> {
         let key = ApiKey::parse(key).ok_or_else(GatewayError::invalid_api_key)?;
         let principal = self.0.principal(&key.digest()).await?;
         let Principal { user, token } = &*principal;

@@ -3,12 +3,13 @@
 use crate::{
     Config, SessionKey, Vault,
     health::Watch,
+    observe::Observers,
     relay::{drain::Listeners, limiter::Limiter},
 };
 use gateway_domain::{RequestId, Timestamp, policy::breaker::BreakerRules};
 use gateway_ports::{
-    Background, Clock, Entropy, PasswordHasher, Providers, Routing, Snapshot, SnapshotCache,
-    SnapshotKey, Store, StoreError, Timer, Upstream,
+    Background, Clock, Entropy, Observer, PasswordHasher, Providers, Routing, Snapshot,
+    SnapshotCache, SnapshotKey, Store, StoreError, Timer, Upstream,
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -58,6 +59,8 @@ pub(crate) struct Parts {
     pub(crate) watch: Watch,
     /// What limited keys and users asked for lately.
     pub(crate) limiter: Arc<Limiter>,
+    /// Whoever watches calls.
+    pub(crate) observers: Observers,
 }
 
 /// A part that a gateway cannot do without was not given.
@@ -76,6 +79,7 @@ pub struct GatewayBuilder {
     runtime: Option<Runtime>,
     sessions: Option<SessionKey>,
     vault: Option<Vault>,
+    observers: Observers,
 }
 
 impl fmt::Debug for GatewayBuilder {
@@ -117,6 +121,13 @@ parts! {
 }
 
 impl GatewayBuilder {
+    /// Has calls watched by one more. There is none by default, and there may be several.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.add(observer);
+        self
+    }
+
     /// The gateway.
     ///
     /// # Errors
@@ -137,6 +148,7 @@ impl GatewayBuilder {
             vault: self.vault.ok_or(MissingPart("vault"))?,
             listeners: Listeners::default(),
             limiter: Arc::default(),
+            observers: self.observers,
         })))
     }
 }

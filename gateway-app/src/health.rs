@@ -3,15 +3,15 @@
 
 use crate::{Gateway, gateway::Parts};
 use gateway_domain::{
-    Channel, ModelName,
+    Channel, ChannelId, ModelName,
     policy::{
         breaker::{BreakerRules, Trip},
-        health::{Change, Health, Report},
+        health::{Change, Health, HealthState, Report},
         retry::{RetryBudget, RetryRules},
         select::{NoChannel, View},
     },
 };
-use gateway_ports::{HealthScope, Routing, Verdicts};
+use gateway_ports::{HealthScope, Routing, Verdicts, observer::OTHER};
 use std::{
     fmt,
     sync::{
@@ -120,7 +120,37 @@ impl fmt::Display for Told<'_> {
     }
 }
 
+/// How a channel is, or a model on it: for metrics, so its model is one of few.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelState {
+    /// Which channel.
+    pub channel: ChannelId,
+    /// The entry of the channel's models, or `other`; `None`: the channel as a whole.
+    pub model: Option<String>,
+    /// How it is.
+    pub state: HealthState,
+}
+
 impl Gateway {
+    /// How each channel is, and each model on it that is not called as usual; nothing if the
+    /// channels cannot be read.
+    pub async fn channel_states(&self) -> Vec<ChannelState> {
+        let Ok(routing) = self.0.routing().await else {
+            return Vec::new();
+        };
+        let mut states = Vec::new();
+        for channel in &routing.channels {
+            let report = self.0.watch.health().report(channel, self.now());
+            states.push(ChannelState { channel: channel.id, model: None, state: report.state });
+            states.extend(report.models.into_iter().map(|one| ChannelState {
+                channel: channel.id,
+                model: Some(channel.entry(&one.model).unwrap_or(OTHER).to_owned()),
+                state: one.state,
+            }));
+        }
+        states
+    }
+
     /// Channels with how they are, as far as this process knows, and others told it.
     pub async fn with_all_health(&self, channels: Vec<Channel>) -> Vec<(Channel, Report)> {
         self.0.watch.adopt(&self.0.board().await);

@@ -16,6 +16,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod manage;
 pub mod models;
+mod observe;
 pub mod password;
 pub mod proxy;
 pub mod relay;

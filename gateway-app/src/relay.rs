@@ -56,10 +56,29 @@ impl Gateway {
         context: &RequestContext,
     ) -> Result<Relayed, GatewayError> {
         let parts = &self.0;
+        let admitted = self.admit(principal.clone(), &call, context).await;
+        let (routing, exit) =
+            admitted.inspect_err(|error| parts.refused(Some(call.operation), context, error))?;
+        exit.tell(gateway_ports::Observer::admitted);
+        let client = exit.client().clone();
+        let call = run(parts.clone(), routing, call, exit);
+        let mut relayed = Outliving::new(parts.clone(), client, Box::pin(call)).await?;
+        relayed.standing = parts.limiter.standing(&principal, parts.runtime.clock.now());
+        Ok(relayed)
+    }
+
+    /// Lets a call in and holds what it may cost, or refuses it.
+    async fn admit(
+        &self,
+        principal: Arc<Principal>,
+        call: &ModelCall,
+        context: &RequestContext,
+    ) -> Result<(Arc<Routing>, Exit), GatewayError> {
+        let parts = &self.0;
         let routing = parts.routing().await?;
         check_served(&routing.channels, &call.model)?;
         admission::admit_model(&principal.token, &call.model)?;
-        let price = price(parts, &routing, &call).inspect_err(|_| {
+        let price = price(parts, &routing, call).inspect_err(|_| {
             let model = call.model.as_str();
             tracing::warn!(model, "a call was refused because its model has no price");
         })?;
@@ -75,18 +94,15 @@ impl Gateway {
             prompt_on_abort: parts.config.charge_prompt_on_abort,
             started: context.started,
         };
-        let need = estimate::tokens(&call, parts.config.default_completion);
+        let need = estimate::tokens(call, parts.config.default_completion);
         let admitted = parts.limiter.admit(&principal, need, parts.runtime.clock.now())?;
         parts.watch.budget().deposit(parts.runtime.clock.now());
-        let mut exit = Exit::new(parts.clone(), Relay::new(facts), Client::new(admitted));
-        if let Err(error) = reserve(&mut exit, principal.clone(), &call, price, context).await {
-            return Err(refuse(exit, error));
+        let seen = parts.seen(&context.request_id, call, &routing);
+        let mut exit = Exit::new(parts.clone(), Relay::new(facts), Client::new(admitted), seen);
+        match reserve(&mut exit, principal, call, price, context).await {
+            Ok(()) => Ok((routing, exit)),
+            Err(error) => Err(refuse(exit, error)),
         }
-        let client = exit.client().clone();
-        let call = run(parts.clone(), routing, call, exit);
-        let mut relayed = Outliving::new(parts.clone(), client, Box::pin(call)).await?;
-        relayed.standing = parts.limiter.standing(&principal, parts.runtime.clock.now());
-        Ok(relayed)
     }
 }
 
@@ -190,8 +206,10 @@ async fn run(
         };
         let upstream_model = channel.model_mapping.upstream(&call.model);
         exit.relay().send(channel.id, upstream_model.as_str());
+        exit.attempt_began(&channel, upstream_model);
         let fault = match attempt::attempt(parts, &channel, call, &mut exit).await {
             Ok(Attempted { outcome, dropped }) => {
+                exit.tell(gateway_ports::Observer::first_byte);
                 let reply = match outcome {
                     Outcome::Whole(answer) => {
                         turn.hear(Sign::Fine);
@@ -214,6 +232,7 @@ async fn run(
             message = fault.message,
             "a channel failed before its answer began"
         );
+        exit.attempt_failed(fault.kind);
         let next = exit.relay().fail(fault.kind);
         let started = exit.relay().facts().started;
         let out_of_time = left(parts, started, parts.config.timeouts.total).is_zero();

@@ -161,6 +161,13 @@ impl Channel {
         self.models.contains(model.as_str()) || self.model_mapping.renames(model)
     }
 
+    /// The entry of this channel's models that a model stands for, if it is named here at all: a
+    /// channel for every model names none. There are only as many entries as the operator wrote.
+    pub fn entry(&self, model: &ModelName) -> Option<&str> {
+        let renamed = self.model_mapping.0.get_key_value(model).map(|(name, _)| name.as_str());
+        renamed.or_else(|| self.models.entry(model.as_str()))
+    }
+
     /// The models that can be listed by name.
     pub fn listed_models(&self) -> impl Iterator<Item = &str> {
         self.models.names().chain(self.model_mapping.public_names())
@@ -170,6 +177,35 @@ impl Channel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_stands_for_an_entry_that_the_operator_wrote() {
+        let name = |name: &str| ModelName::new(name).unwrap();
+        let channel = Channel {
+            id: ChannelId(1),
+            name: String::new(),
+            kind: ProviderKind::CUSTOM,
+            base_url: String::new(),
+            sealed_key: String::new(),
+            key_hint: String::new(),
+            models: ModelSet::parse("gpt-*,gpt-4o").unwrap(),
+            model_mapping: ModelMapping::new([(name("mini"), name("gemma"))].into()),
+            config: serde_json::Map::new(),
+            enabled: true,
+            priority: 0,
+            weight: 1,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        };
+        let entry = |model: &str| channel.entry(&name(model)).map(str::to_owned);
+        assert_eq!(entry("gpt-4o").as_deref(), Some("gpt-4o"));
+        assert_eq!(entry("gpt-17").as_deref(), Some("gpt-*"));
+        assert_eq!(entry("mini").as_deref(), Some("mini"));
+        assert_eq!(entry("other"), None);
+        let any = Channel { models: ModelSet::default(), ..channel.clone() };
+        assert_eq!(any.entry(&name("gpt-4o")), None);
+        assert!(any.serves(&name("gpt-4o")));
+    }
 
     #[test]
     fn a_kind_is_a_number_or_a_name() {

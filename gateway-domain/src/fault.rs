@@ -78,6 +78,30 @@ impl From<FaultKind> for Fault {
 }
 
 impl FaultKind {
+    /// The name that usage rows and metrics have.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Blocked => "blocked",
+            Self::Misconfigured => "misconfigured",
+            Self::Timeout => "timeout",
+            Self::Auth => "auth",
+            Self::Payment => "payment",
+            Self::Permission => "permission",
+            Self::NotFound => "not_found",
+            Self::Misnamed => "misnamed",
+            Self::RateLimited => "rate_limited",
+            Self::Quota => "quota",
+            Self::Overloaded => "overloaded",
+            Self::Server => "server",
+            Self::Conflict => "conflict",
+            Self::Malformed => "malformed",
+            Self::Redirect => "redirect",
+            Self::TooLarge => "too_large",
+            Self::Rejected => "rejected",
+        }
+    }
+
     /// Whether another channel might do better.
     pub fn is_retryable(self) -> bool {
         !matches!(self, Self::TooLarge | Self::Rejected)

@@ -91,6 +91,13 @@ impl ModelSet {
         self.0.is_empty() || self.0.iter().any(|pattern| matches(pattern, model))
     }
 
+    /// The entry that a model stands for: its own name if that is one, else the first pattern that
+    /// fits.
+    pub fn entry(&self, model: &str) -> Option<&str> {
+        let whole = self.names().find(|name| *name == model);
+        whole.or_else(|| self.0.iter().map(String::as_str).find(|entry| matches(entry, model)))
+    }
+
     /// The entries that are whole names, not patterns.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str).filter(|entry| !entry.contains('*'))

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod login;
 #[cfg(feature = "memory")]
 pub mod memory;
+pub mod observer;
 pub mod price;
 pub mod provider;
 pub mod registry;
@@ -41,6 +42,7 @@ pub use ledger::{
     BalanceChange, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Refusal, Reserved, Settled,
 };
 pub use login::LoginAttempts;
+pub use observer::Observer;
 pub use price::{NewPrices, PriceRepository};
 pub use provider::{
     Answer, AnswerBody, ChatAnswer, ChatRequest, Delta, EmbeddingsRequest, Encoded, FinishReason,

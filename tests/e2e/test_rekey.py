@@ -50,7 +50,7 @@ def chat(site, rig) -> None:
     """The channel's key can still be opened."""
     rig.route.play(scripts.chat())
     expect(Relay(site.http, rig.token.key).chat(rig.model), 200)
-    assert rig.route.last.headers["authorization"] == f"Bearer {rig.channel.key}"
+    assert rig.route.last.header("authorization") == f"Bearer {rig.channel.key}"
 
 
 def test_root_rekeys_and_then_the_old_master_key_can_go(rotated, master_key):

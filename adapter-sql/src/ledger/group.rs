@@ -3,7 +3,7 @@
 //! Operations queue; one loop takes whatever came while the last transaction committed, and makes
 //! one of it. The queue is bounded: a full one is an error at once, not a wait without end.
 
-use super::SqlLedger;
+use super::{SqlLedger, watch::GroupWatch};
 use crate::SqlExecutor;
 use async_trait::async_trait;
 use futures_channel::{mpsc, oneshot};
@@ -14,7 +14,7 @@ use gateway_domain::{
 use gateway_ports::{
     AuditEntry, BalanceChanged, Checkpoint, Grant, Hold, Ledger, Reserved, Settled, StoreError,
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -30,6 +30,7 @@ pub struct GroupedLedger<E: ?Sized> {
     ledger: SqlLedger<E>,
     // One sender for all, because every clone of it would add a place to the queue.
     queue: Mutex<mpsc::Sender<Operation>>,
+    watch: Arc<dyn GroupWatch>,
 }
 
 impl<E: SqlExecutor + ?Sized> GroupedLedger<E> {
@@ -40,18 +41,33 @@ impl<E: SqlExecutor + ?Sized> GroupedLedger<E> {
         capacity: usize,
         largest_group: usize,
     ) -> (Self, impl Future<Output = ()> + Send + use<E>) {
+        Self::watched(ledger, capacity, largest_group, Arc::new(()))
+    }
+
+    /// The same, and somebody watches the queue and the transactions.
+    pub fn watched(
+        ledger: SqlLedger<E>,
+        capacity: usize,
+        largest_group: usize,
+        watch: Arc<dyn GroupWatch>,
+    ) -> (Self, impl Future<Output = ()> + Send + use<E>) {
         let (sender, receiver) = mpsc::channel(capacity);
-        let this = Self { ledger: ledger.clone(), queue: Mutex::new(sender) };
-        (this, run(ledger, receiver, largest_group.max(1)))
+        let queue = Mutex::new(sender);
+        let this = Self { ledger: ledger.clone(), queue, watch: watch.clone() };
+        (this, run(ledger, receiver, largest_group.max(1), watch))
     }
 
     async fn ask<T>(&self, operation: impl FnOnce(Reply<T>) -> Operation) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
+        self.watch.queued();
         self.queue
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .try_send(operation(reply))
-            .map_err(|error| StoreError::unavailable(error.into_send_error()))?;
+            .map_err(|error| {
+                self.watch.turned_away();
+                StoreError::unavailable(error.into_send_error())
+            })?;
         answer.await.map_err(StoreError::unavailable)?
     }
 }
@@ -87,16 +103,21 @@ async fn run<E: SqlExecutor + ?Sized>(
     ledger: SqlLedger<E>,
     mut queue: mpsc::Receiver<Operation>,
     largest_group: usize,
+    watch: Arc<dyn GroupWatch>,
 ) {
     while let Some(first) = queue.next().await {
         let mut group = Group::default();
+        let mut taken = 1;
         group.push(first);
         while group.len() < largest_group
             && let Ok(next) = queue.try_recv()
         {
+            taken += 1;
             group.push(next);
         }
+        watch.taken(taken);
         group.apply(&ledger).await;
+        watch.written();
     }
 }
 

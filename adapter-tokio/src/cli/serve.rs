@@ -9,6 +9,7 @@ use crate::{
 use adapter_http::{AllowedOrigins, HttpOptions};
 use adapter_sqlite::{SqliteOptions, Synchronous};
 use clap::{Args, ValueEnum};
+use futures_util::future::{FutureExt as _, join};
 use gateway_app::{Config, Drain, Timeouts, proxy::RelayProxy, variables};
 use gateway_domain::{
     Credits, SubnetList,
@@ -25,6 +26,9 @@ use std::{
     time::Duration,
 };
 use tokio::net::TcpListener;
+
+/// What an answer with metrics may take once a shutdown has begun.
+const METRICS_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// When a commit is on the disk.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -156,6 +160,10 @@ pub struct ServeArgs {
     /// Milliseconds that calls in flight have when the gateway shuts down.
     #[arg(long, env = "SHUTDOWN_TIMEOUT_MS", default_value_t = 30_000)]
     shutdown_timeout_ms: u64,
+    /// Where GET /metrics is served without a login, such as 127.0.0.1:9464; nowhere if absent. On
+    /// the gateway's own address it is for admins.
+    #[arg(long, env = "METRICS_BIND")]
+    metrics_bind: Option<SocketAddr>,
     /// Threads that serve; one for each processor if absent.
     #[arg(long, env = "WORKER_THREADS")]
     worker_threads: Option<usize>,
@@ -243,10 +251,12 @@ impl ServeArgs {
                 allowed_origins: origins,
                 body_timeout: ms(self.body_timeout_ms),
                 keep_alive: ms(self.keep_alive_ms),
+                ..HttpOptions::default()
             },
             providers,
             jwt_secret: self.jwt_secret.clone(),
             master_keys: self.master_keys.clone(),
+            observers: Vec::new(),
         })
     }
 
@@ -263,6 +273,15 @@ impl ServeArgs {
         let address = listener.local_addr()?;
         tracing::info!(%address, "listening");
         writeln!(std::io::stdout().lock(), "listening on http://{address}")?;
+        let measured = match self.metrics_bind {
+            Some(bind) => Some(TcpListener::bind(bind).await?),
+            None => None,
+        };
+        if let Some(listener) = &measured {
+            let address = listener.local_addr()?;
+            tracing::info!(%address, "metrics without a login");
+            writeln!(std::io::stdout().lock(), "metrics on http://{address}/metrics")?;
+        }
         let shutdown = Duration::from_millis(self.shutdown_timeout_ms);
         let trusted = self.trusted_proxies.as_deref().map(SubnetList::parse).transpose()?;
         let options = ServerOptions {
@@ -274,8 +293,18 @@ impl ServeArgs {
         let stop = async move {
             stop.await;
             let _ = when.set(tokio::time::Instant::now());
+        }
+        .shared();
+        let metrics = async {
+            if let Some(listener) = measured {
+                let options = ServerOptions {
+                    shutdown_timeout: METRICS_SHUTDOWN,
+                    ..ServerOptions::default()
+                };
+                server::serve(listener, native.metrics_router(), options, stop.clone()).await;
+            }
         };
-        server::serve(listener, native.router(), options, stop).await;
+        join(server::serve(listener, native.router(), options, stop.clone()), metrics).await;
         // The limit is for all of it.
         let used = told.get().map(tokio::time::Instant::elapsed).unwrap_or_default();
         if native.close(shutdown.saturating_sub(used)).await {

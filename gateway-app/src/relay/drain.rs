@@ -54,6 +54,8 @@ impl Place {
         places.next += 1;
         let number = places.next;
         places.taken.insert(number, handle);
+        drop(places);
+        parts.observers.tell(gateway_ports::Observer::drain_began);
         Some((Self { parts: parts.clone(), number }, registration))
     }
 }
@@ -61,6 +63,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.parts.listeners.places().taken.remove(&self.number);
+        self.parts.observers.tell(gateway_ports::Observer::drain_ended);
     }
 }
 

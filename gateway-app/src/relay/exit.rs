@@ -6,8 +6,11 @@
 use super::{limiter::Admitted, within};
 use crate::gateway::Parts;
 use futures_util::future::BoxFuture;
-use gateway_domain::{CallRecord, Credits, EndReason, relay::Relay};
-use gateway_ports::{Hold, Reserved, StoreError};
+use gateway_domain::{CallRecord, Channel, Credits, EndReason, FaultKind, ModelName, relay::Relay};
+use gateway_ports::{
+    Hold, Observer, Reserved, StoreError,
+    observer::{Attempt, CallEnded, CallSeen},
+};
 use std::{
     fmt,
     future::poll_fn,
@@ -68,6 +71,9 @@ pub(super) struct Exit {
     held: Credits,
     answering: bool,
     client: Arc<Client>,
+    /// What observers are told of the call; `None` without observers.
+    seen: Option<Arc<CallSeen>>,
+    attempt: Option<Attempt>,
 }
 
 impl fmt::Debug for Exit {
@@ -77,7 +83,12 @@ impl fmt::Debug for Exit {
 }
 
 impl Exit {
-    pub(super) fn new(parts: Arc<Parts>, relay: Relay, client: Client) -> Self {
+    pub(super) fn new(
+        parts: Arc<Parts>,
+        relay: Relay,
+        client: Client,
+        seen: Option<Arc<CallSeen>>,
+    ) -> Self {
         Self {
             parts,
             relay,
@@ -85,6 +96,8 @@ impl Exit {
             held: Credits::ZERO,
             answering: false,
             client: Arc::new(client),
+            seen,
+            attempt: None,
         }
     }
 
@@ -135,6 +148,34 @@ impl Exit {
         self.answering = true;
     }
 
+    /// Tells the observers of something that happens to this call.
+    pub(super) fn tell(&self, event: impl Fn(&(dyn Observer + 'static), &CallSeen)) {
+        if let Some(seen) = &self.seen {
+            self.parts.observers.tell(|observer| event(observer, seen));
+        }
+    }
+
+    /// A channel's turn begins.
+    pub(super) fn attempt_began(&mut self, channel: &Channel, upstream_model: &ModelName) {
+        if self.seen.is_none() {
+            return;
+        }
+        let attempt = Attempt {
+            channel: channel.id,
+            provider: channel.kind.clone(),
+            upstream_model: upstream_model.as_str().to_owned(),
+        };
+        self.tell(|observer, seen| observer.attempt_began(seen, &attempt));
+        self.attempt = Some(attempt);
+    }
+
+    /// The channel failed, before its answer began or after.
+    pub(super) fn attempt_failed(&self, kind: FaultKind) {
+        if let Some(attempt) = &self.attempt {
+            self.tell(|observer, seen| observer.attempt_failed(seen, attempt, kind));
+        }
+    }
+
     /// The call is over. The client does not wait for the ledger: what is held is safe there.
     pub(super) fn end(&mut self, reason: EndReason, status: u16) {
         // However the upstream ended: nobody was there to see it.
@@ -153,13 +194,15 @@ impl Exit {
             admitted.close();
         }
         let parts = self.parts.clone();
+        let seen = self.seen.clone();
         let background = &self.parts.runtime.background;
         match holding {
             Holding::Nothing => {}
-            Holding::Held => background.spawn(Box::pin(async move { settle(&parts, call).await })),
+            Holding::Held => background
+                .spawn(Box::pin(async move { settle(&parts, call, seen.as_deref()).await })),
             Holding::Asked(asked) => background.spawn(Box::pin(async move {
                 if let Holding::Held = after(&asked.await) {
-                    settle(&parts, call).await;
+                    settle(&parts, call, seen.as_deref()).await;
                 }
             })),
         }
@@ -189,7 +232,7 @@ impl Drop for Exit {
 
 /// Settles a call, trying again while the store is busy. What cannot be settled stays held until a
 /// sweep charges its floor.
-async fn settle(parts: &Parts, call: CallRecord) {
+async fn settle(parts: &Parts, call: CallRecord, seen: Option<&CallSeen>) {
     let mut pause = FIRST_PAUSE;
     for attempt in 1..=MOST_TRIES {
         match parts.store.ledger.settle(&call).await {
@@ -209,6 +252,10 @@ async fn settle(parts: &Parts, call: CallRecord) {
                     first_byte_ms = call.first_byte_ms,
                     "call"
                 );
+                if let Some(seen) = seen {
+                    let end = CallEnded { record: &call, charged: settled.charged };
+                    parts.observers.tell(|observer| observer.ended(seen, &end));
+                }
                 return;
             }
             Err(error) => {

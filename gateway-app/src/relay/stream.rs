@@ -98,6 +98,7 @@ pub struct RelayStream(Option<Box<Answering>>);
 
 impl RelayStream {
     pub(super) fn new(opened: Opened, exit: Exit, turn: Turn) -> Self {
+        exit.tell(gateway_ports::Observer::stream_opened);
         Self(Some(Box::new(Answering::new(opened, exit, turn))))
     }
 }
@@ -125,6 +126,7 @@ impl Drop for RelayStream {
         let Some(mut answering) = self.0.take() else {
             return;
         };
+        answering.exit.tell(gateway_ports::Observer::stream_closed);
         // What panicked must not go on.
         if answering.over || std::thread::panicking() {
             return;
@@ -246,6 +248,7 @@ impl Answering {
                 self.over = true;
                 // At its end a decoder may also find an error that was told in full.
                 let cut = at_end && fault.kind == FaultKind::Malformed;
+                self.exit.attempt_failed(fault.kind);
                 self.exit
                     .end(if cut { EndReason::UpstreamCut } else { EndReason::UpstreamError }, 200);
             }
@@ -348,6 +351,7 @@ impl Answering {
         );
         self.take_stock();
         self.over = true;
+        self.exit.attempt_failed(fault.kind);
         self.exit.end(reason, 200);
         StreamEvent::Failed(fault)
     }

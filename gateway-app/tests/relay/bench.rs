@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gateway_app::{
-    Config, Gateway, GatewayError, MasterKeys, Relayed, RequestContext, Runtime, SessionKey, Vault,
+    Config, Gateway, GatewayBuilder, GatewayError, MasterKeys, Relayed, RequestContext, Runtime,
+    SessionKey, Vault,
     manage::{accounts::Registration, channels::ChannelRequest, tokens::TokenRequest},
 };
 use gateway_domain::{CallRecord, Credits, ModelCall, ProviderKind, Timestamp, User};
@@ -51,6 +52,17 @@ pub(crate) fn seeded(
     clock: &ManualClock,
     tasks: &CollectedTasks,
 ) -> Gateway {
+    builder(seed, config, store, upstream, clock, tasks).build().unwrap()
+}
+
+pub(crate) fn builder(
+    seed: u64,
+    config: Config,
+    store: &Store,
+    upstream: Arc<dyn Upstream>,
+    clock: &ManualClock,
+    tasks: &CollectedTasks,
+) -> GatewayBuilder {
     Gateway::builder()
         .config(config)
         .store(store.clone())
@@ -66,8 +78,6 @@ pub(crate) fn seeded(
         })
         .sessions(SessionKey::new(&SecretString::from("0123456789abcdef0123456789abcdef")).unwrap())
         .vault(Vault::new(MasterKeys::parse(&MasterKeys::format("k", &[1; 32])).unwrap()))
-        .build()
-        .unwrap()
 }
 
 fn context(gateway: &Gateway) -> RequestContext {

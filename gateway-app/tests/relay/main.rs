@@ -11,6 +11,7 @@ mod drain;
 mod explain;
 mod health;
 mod limits;
+mod observe;
 
 use async_trait::async_trait;
 use bench::{ANSWER, Bench, CHAT, CHUNK, STREAM, Stalling, config, gateway, reply, unreachable};
