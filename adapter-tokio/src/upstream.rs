@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_inside_are_never_connected_to() {
+    async fn test_82_addresses_inside_are_never_connected_to() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let strict = HyperUpstream::new(UpstreamOptions::default());

@@ -53,7 +53,7 @@ def chat(site, rig) -> None:
     assert rig.route.last.header("authorization") == f"Bearer {rig.channel.key}"
 
 
-def test_root_rekeys_and_then_the_old_master_key_can_go(rotated, master_key):
+def test_h7_root_rekeys_and_then_the_old_master_key_can_go(rotated, master_key):
     process, start, old, rig, other = rotated
     new = master_key("k2")
     site = start(new, old)

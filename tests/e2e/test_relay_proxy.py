@@ -83,7 +83,7 @@ def test_a_providers_error_is_still_the_providers(proxied, status, expected, cod
     assert rig.route.calls >= 1
 
 
-def test_row_83_a_redirect_is_refused_behind_the_relay(proxied):
+def test_83_a_redirect_is_refused_behind_the_relay(proxied):
     rig = proxied.rig(scripts.redirect("http://169.254.169.254/"))
     expect(rig.chat(), 502, "redirect_refused")
     assert rig.route.calls == 1
