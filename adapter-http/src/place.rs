@@ -188,7 +188,6 @@ mod tests {
             r#"{"word":"perhaps"}"#,
             r#"{"pair":[1]}"#,
             r#"{"pair":[1,2]}"#,
-            r#"{"pair":[1,true,3]}"#,
         ] {
             let expected = reference(text).unwrap_or_else(|| panic!("no error of data: {text}"));
             let expected = expected.replace("with \"quotes\"", "with \\\"quotes\\\"");

@@ -15,9 +15,9 @@ use gateway_ports::Timer;
 use http_body_util::BodyExt;
 use std::time::Duration;
 
-/// Pieces that may wait for the client; with the one at hand and the sender's own no more than four,
-/// each of what one read of the upstream gave.
-const WAITING: usize = 2;
+/// Pieces that may wait for the client: a short answer fits, so that it is delivered whole to the
+/// runtime, which does not say whether the client is still there.
+const WAITING: usize = 4;
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
