@@ -289,13 +289,15 @@ pub(super) async fn a_grant_counts_once_under_its_id(store: &Store) {
 pub(super) async fn an_id_is_of_one_grant(store: &Store) {
     let payer = payer(store, 1, 10, None).await;
     let other = super::fixture::payer(store, 2, 10, None).await;
+    // Nor does it help that the same was granted before, under an id of its own.
+    payer.grant("before", 31).await;
     payer.grant("once", 30).await;
     for change in [BalanceChange::Grant(credits(31)), BalanceChange::Set(credits(30))] {
         assert_eq!(payer.change("once", change).await, BalanceChanged::IdTaken);
     }
     let same = BalanceChange::Grant(credits(30));
     assert_eq!(other.change("once", same).await, BalanceChanged::IdTaken);
-    assert_eq!(payer.user().await.granted, credits(40));
+    assert_eq!(payer.user().await.granted, credits(71));
     assert_eq!(other.user().await.granted, credits(10));
 }
 
