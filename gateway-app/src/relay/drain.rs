@@ -4,6 +4,7 @@
 use super::{exit::Client, within};
 use crate::gateway::Parts;
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture};
+use gateway_ports::Timer;
 use std::{
     collections::HashMap,
     pin::Pin,
@@ -88,6 +89,29 @@ pub(super) fn listen_on<T: Send + 'static>(
         drop(place);
         drop(left);
     }));
+}
+
+/// What is read for nobody before others have their turn.
+const AT_A_STRETCH: u32 = 32;
+
+/// Reading for nobody, which must not be all that happens: an upstream that is always faster would
+/// let workerd come to nothing else, not to other requests, and not to the timer that ends this.
+pub(super) struct Stretch {
+    timer: Arc<dyn Timer>,
+    read: u32,
+}
+
+impl Stretch {
+    pub(super) fn new(parts: &Parts) -> Self {
+        Self { timer: parts.runtime.timer.clone(), read: 0 }
+    }
+
+    pub(super) async fn one_more(&mut self) {
+        self.read = self.read.wrapping_add(1);
+        if self.read.is_multiple_of(AT_A_STRETCH) {
+            self.timer.sleep(Duration::ZERO).await;
+        }
+    }
 }
 
 /// A call before its answer has begun. Dropped there, it goes on in the background.

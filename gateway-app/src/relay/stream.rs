@@ -2,7 +2,7 @@
 
 use super::{
     attempt::{fault_of_exchange, timeout},
-    drain::listen_on,
+    drain::{Stretch, listen_on},
     exit::Exit,
     turn::Turn,
     within,
@@ -91,9 +91,6 @@ impl Opened {
     }
 }
 
-/// Events that are listened to for a client that is gone before others have their turn.
-const EVENTS_AT_A_STRETCH: u32 = 32;
-
 /// A streamed answer. It ends with [`StreamEvent::Done`] or [`StreamEvent::Failed`]. When it is
 /// dropped earlier, the upstream is listened to for a while, because what it charges is known at
 /// its end. Either way the call is settled.
@@ -137,15 +134,9 @@ impl Drop for RelayStream {
         answering.exit.client().leave();
         let parts = answering.exit.parts().clone();
         listen_on(&parts, parts.config.drain.mid_stream, async move {
-            let timer = answering.exit.parts().runtime.timer.clone();
-            let mut heard = 0u32;
+            let mut stretch = Stretch::new(answering.exit.parts());
             while poll_fn(|context| answering.poll_event(context)).await.is_some() {
-                heard = heard.wrapping_add(1);
-                // An upstream that is always faster would let workerd come to nothing else: not
-                // to other requests, and not to the timer that ends this.
-                if heard.is_multiple_of(EVENTS_AT_A_STRETCH) {
-                    timer.sleep(Duration::ZERO).await;
-                }
+                stretch.one_more().await;
             }
         });
     }
@@ -210,7 +201,12 @@ impl Answering {
         let mut body = std::mem::replace(&mut self.opened.body, empty);
         let parts = self.exit.parts().clone();
         self.exit.parts().runtime.background.spawn(Box::pin(async move {
-            let drain = async { while let Some(Ok(_)) = body.next().await {} };
+            let mut stretch = Stretch::new(&parts);
+            let drain = async {
+                while let Some(Ok(_)) = body.next().await {
+                    stretch.one_more().await;
+                }
+            };
             within(&parts, END_OF_BODY, drain).await;
         }));
     }
